@@ -38,10 +38,7 @@ class Fqan:
         found = _FORM.fullmatch(text)
         if not found or any(part in (".", "..") for part in found["group"].split("/")):
             raise FqanError(text)
-        role, capability = found["role"], found["capability"]
-        return cls(
-            found["group"], None if role in (None, "NULL") else role, None if capability in (None, "NULL") else capability
-        )
+        return cls(found["group"], _present(found["role"]), _present(found["capability"]))
 
     @property
     def vo(self) -> str:
@@ -59,3 +56,7 @@ class Fqan:
     def full(self) -> str:
         """The long print: ``/vo/Role=NULL/Capability=NULL``."""
         return f"{self.group}/Role={self.role or 'NULL'}/Capability={self.capability or 'NULL'}"
+
+
+def _present(value: str | None) -> str | None:
+    return None if value in (None, "NULL") else value

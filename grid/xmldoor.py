@@ -67,7 +67,7 @@ def parse(
                 continue
             depth += 1
             count += 1
-            if count == 1 and element.getroottree().docinfo.doctype:
+            if count == 1 and _has_doctype(element):
                 raise XmlRefused("a DOCTYPE is not allowed", element.sourceline)
             if depth > max_depth:
                 raise XmlRefused(f"elements are nested deeper than {max_depth}", element.sourceline)
@@ -79,9 +79,13 @@ def parse(
         raise XmlRefused(error.msg or "it is not well-formed", error.lineno) from error
     except (LookupError, ValueError) as error:
         raise XmlRefused(f"its encoding cannot be read: {error}") from error
-    root: etree._Element | None = events.root
+    root: etree._Element | None = getattr(events, "root", None)
     if root is None:
         raise XmlRefused("it has no root element")
-    if root.getroottree().docinfo.doctype:
-        raise XmlRefused("a DOCTYPE is not allowed", root.sourceline)
+    if _has_doctype(root):
+        raise XmlRefused("a DOCTYPE is not allowed")
     return root
+
+
+def _has_doctype(element: etree._Element) -> bool:
+    return element.getroottree().docinfo.internalDTD is not None
