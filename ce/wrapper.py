@@ -1,0 +1,568 @@
+"""The job wrapper: what stands between the batch system and the user's program on a worker node.
+
+One file of the standard library alone, Python 3.9 or later, copied into the directory of each job and run as
+``python -I wrapper.py <control directory>`` under the job's account.  It reads ``job.json`` there (argument
+vectors, never shell text), fetches the input, runs the payload, sends the output, and leaves ``status`` (one
+JSON line for each step, fsynced) and ``result.json`` (complete or absent).  The texts of failures are those of
+the gLite WMS job wrapper, since the users and the broker know them.
+
+It begins when it reads ``go`` on its standard input: the computing element records the process first, so a
+wrapper whose master died in between ends without having done anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import stat
+import sys
+import time
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+from urllib.parse import SplitResult, quote, urlsplit
+
+if TYPE_CHECKING:
+    import http.client
+    import ssl
+
+Job = dict[str, Any]
+MINIMUM_PYTHON = (3, 9)
+RESULT_VERSION = 1
+CHUNK = 1 << 18
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGXCPU, signal.SIGALRM)
+PROXY_EXPIRED = "Job killed by the jobwrapper because of user proxy expiration"
+SAFE_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+class Failure(Exception):
+    """The job cannot go on.  ``verdict`` is ``abort`` (the user's matter) or ``resubmit`` (the site's)."""
+
+    def __init__(self, reason: str, verdict: str = "resubmit") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.verdict = verdict
+
+
+class Terminated(BaseException):
+    """Something outside ended the job; ``upload`` tells whether what there is of the output is still sent."""
+
+    def __init__(self, reason: str, verdict: str = "resubmit", upload: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.verdict = verdict
+        self.upload = upload
+
+
+class TransferError(Exception):
+    """A file could not be moved; ``permanent`` when another try cannot help."""
+
+    def __init__(self, sentence: str, permanent: bool = False) -> None:
+        super().__init__(sentence)
+        self.permanent = permanent
+
+
+class Journal:
+    """What the computing element learns: the status file, the result file and the doorbell."""
+
+    def __init__(self, control: str, job: Job) -> None:
+        self._control = control
+        self._doorbell: str = job.get("doorbell") or ""
+        self.code: str = job.get("sequence_code") or ""
+        self.node = socket.gethostname()
+        self.events: list[Job] = []
+        self.notes: list[str] = []
+        self._bump()  # taking over a job increments the own counter once (L&B)
+
+    def _bump(self) -> None:
+        self.code = re.sub(r"LRMS=(\d{6})", lambda m: f"LRMS={min(999999, int(m[1]) + 1):06d}", self.code)
+
+    def event(self, name: str, **fields: Any) -> Job:
+        """Note an L&B event with the current sequence code, then advance the code."""
+        record: Job = {"event": name, "time": time.time(), "sequence_code": self.code}
+        record.update(fields)
+        self.events.append(record)
+        self._bump()
+        return record
+
+    def status(self, name: str, record: Job) -> None:
+        """Append a state change durably and ring."""
+        line = json.dumps({"status": name, "time": record["time"], "node": self.node}) + "\n"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(os.path.join(self._control, "status"), flags, 0o600)
+        try:
+            os.write(descriptor, line.encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self.ring()
+
+    def result(self, result: Job) -> None:
+        """Write the result: complete and on disk, or not there at all."""
+        temporary = os.path.join(self._control, f".result.{os.getpid()}")
+        with open(temporary, "wb") as file:
+            file.write(json.dumps(result).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, os.path.join(self._control, "result.json"))
+        descriptor = os.open(self._control, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self.ring()
+
+    def ring(self) -> None:
+        """Say *look again*; a lost ring costs time only, since the element also looks by its timer."""
+        if not self._doorbell:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            parent = os.open(os.path.dirname(self._doorbell), os.O_PATH | os.O_DIRECTORY)
+            try:  # by descriptor: a socket address holds only 108 bytes
+                sock.sendto(b"!", f"/proc/self/fd/{parent}/{os.path.basename(self._doorbell)}")
+            except OSError as error:
+                log(f"nobody hears the doorbell: {error}")
+            finally:
+                os.close(parent)
+
+
+class Transfers:
+    """HTTPS with the job's limited proxy, bounded tries with a doubling wait, one connection kept per server."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._context: ssl.SSLContext | None = None
+        self._connections: dict[tuple[str, int], http.client.HTTPSConnection] = {}
+        self._tags: dict[str, str] = {}
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            import ssl  # late: a job without files saves a third of the start-up time
+
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.load_verify_locations(capath=self._job["certificates"])
+            if self._job.get("crl_check", True):
+                context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+            context.load_cert_chain(self._job["proxy"])
+            self._context = context
+        return self._context
+
+    def _connection(self, parts: SplitResult) -> http.client.HTTPSConnection:
+        import http.client
+
+        key = (parts.hostname or "", parts.port or 443)
+        if key not in self._connections:
+            timeout = float(self._job.get("transfer_timeout", 300.0))
+            self._connections[key] = http.client.HTTPSConnection(key[0], key[1], timeout=timeout, context=self._tls())
+        return self._connections[key]
+
+    def _forget(self, parts: SplitResult) -> None:
+        connection = self._connections.pop((parts.hostname or "", parts.port or 443), None)
+        if connection is not None:
+            connection.close()
+
+    def close(self) -> None:
+        """Close every kept connection."""
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
+
+    def repeated(self, action: Callable[[SplitResult, str], None], uri: str, path: str) -> None:
+        """Do ``action(parts, path)``, again after a doubling wait while that may help.
+
+        :raises TransferError: the last one.
+        """
+        import http.client
+
+        parts = urlsplit(uri)
+        if parts.scheme != "https" or not parts.hostname:
+            raise TransferError("only https URIs are served", permanent=True)
+        wait = float(self._job.get("transfer_first_wait", 1.0))
+        left = int(self._job.get("transfer_tries", 6))
+        while True:
+            try:
+                return action(parts, path)
+            except TransferError as error:
+                failure = error
+            except (OSError, http.client.HTTPException) as error:
+                refused = type(error).__name__ in ("SSLCertVerificationError", "CertificateError")
+                failure = TransferError(f"{parts.netloc}: {error}", permanent=refused)
+            self._forget(parts)
+            left -= 1
+            log(f"{uri}: {failure} ({0 if failure.permanent else left} tries left)")
+            if failure.permanent or left <= 0:
+                raise failure
+            time.sleep(wait)
+            wait = min(2 * wait, 300.0)
+
+    def get(self, parts: SplitResult, path: str) -> None:
+        """Fetch to ``path``; what an earlier try left in ``<path>.part`` is continued."""
+        partial = path + ".part"
+        have = os.path.getsize(partial) if os.path.exists(partial) else 0
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        if have and self._tags.get(path):
+            headers["If-Range"] = self._tags[path]
+        connection = self._connection(parts)
+        connection.request("GET", target(parts), headers=headers)
+        answer = connection.getresponse()
+        if answer.status == 416 and have:
+            os.unlink(partial)
+            raise TransferError("the file became shorter meanwhile")
+        if answer.status not in (200, 206):
+            raise refusal(answer)
+        expected = answer.getheader("Content-Length")
+        self._tags[path] = answer.getheader("ETag") or ""
+        begins = re.match(r"bytes (\d+)-", answer.getheader("Content-Range") or "")
+        if answer.status == 206 and (begins is None or int(begins[1]) != have):
+            raise TransferError("the server continued at another place")
+        with open(partial, "ab" if answer.status == 206 else "wb") as file:
+            shutil.copyfileobj(answer, file, CHUNK)
+            size = file.tell() - (have if answer.status == 206 else 0)
+        if expected is not None and size != int(expected):
+            raise TransferError(f"{size} of {expected} bytes arrived")
+        os.rename(partial, path)
+
+    def put(self, parts: SplitResult, path: str) -> None:
+        """Send the regular file ``path``."""
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise TransferError("not a regular file", permanent=True)
+            connection = self._connection(parts)
+            headers = {"Content-Length": str(status.st_size), "Content-Type": "application/octet-stream"}
+            try:
+                connection.request("PUT", target(parts), body=Exactly(file, status.st_size), headers=headers)
+            except (BrokenPipeError, ConnectionResetError):
+                log("the server ended the upload early; reading its answer")
+            answer = connection.getresponse()
+            if answer.status not in (200, 201, 204):
+                raise refusal(answer)
+            answer.read()
+
+
+class Exactly:
+    """A file of which only the first ``size`` bytes are read, since a running process may still write it."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file = file
+        self._left = size
+
+    def read(self, count: int = -1) -> bytes:
+        """Read as files do; nothing after the announced size."""
+        block = self._file.read(self._left if count < 0 else min(count, self._left))
+        self._left -= len(block)
+        return block
+
+
+def target(parts: SplitResult) -> str:
+    """What stands in the request line."""
+    return (parts.path or "/") + ("?" + parts.query if parts.query else "")
+
+
+def refusal(answer: http.client.HTTPResponse) -> TransferError:
+    """The server's own sentence, bounded; whether to try again is decided by the status."""
+    sentence = answer.read(2048).decode("utf-8", "replace").strip()
+    again = answer.status in (408, 425, 429) or answer.status >= 500
+    return TransferError(f"{answer.status} {answer.reason}: {sentence}", permanent=not again)
+
+
+def log(sentence: str) -> None:
+    """Write to wrapper.log."""
+    print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), sentence, flush=True)
+
+
+def fetch_input(job: Job, transfers: Transfers) -> None:
+    """Download each item of the input sandbox to its leaf name in the working directory."""
+    for item in job["input"]:
+        try:
+            transfers.repeated(transfers.get, item["uri"], item["name"])
+        except TransferError as error:
+            raise Failure(f"Cannot download {item['name']} from {item['uri']} ({error})") from error
+
+
+def prepare_executable(path: str) -> None:
+    """Make the executable runnable as far as the job's account can.
+
+    :raises Failure: with the verdict ``abort`` when it is not there or cannot be read.
+    """
+    if not os.path.isfile(path) or not os.access(path, os.R_OK):
+        raise Failure(f"{path} not found or unreadable", "abort")
+    if not os.access(path, os.X_OK):
+        with contextlib.suppress(PermissionError):  # then the system's refusal becomes exit code 126
+            os.chmod(path, os.stat(path).st_mode | 0o100)
+
+
+def payload_environment(job: Job, journal: Journal) -> dict[str, str]:
+    """A clean environment, then the user's variables, then what the user may not change."""
+    work = os.getcwd()
+    environment = {"PATH": SAFE_PATH, "HOME": work, "PWD": work, "LANG": "C.UTF-8", "TMPDIR": job["tmp"]}
+    environment.update(dict(job["environment"]))
+    environment.update(job["internals"])
+    environment["GLITE_WMS_SEQUENCE_CODE"] = journal.code
+    environment["GLITE_WMS_RB_BROKERINFO"] = os.path.join(work, ".BrokerInfo")
+    environment["X509_USER_PROXY"] = job["proxy"]
+    environment["X509_CERT_DIR"] = job["certificates"]
+    return environment
+
+
+def open_streams(job: Job) -> list[int]:
+    """Open stdin, stdout, stderr of the payload; absent ones are /dev/null; one name is one open file."""
+    try:
+        streams = [os.open(job.get("stdin") or os.devnull, os.O_RDONLY | os.O_CLOEXEC)]
+    except OSError as error:
+        raise Failure(f"{job['stdin']} not found or unreadable", "abort") from error
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+    try:
+        streams.append(os.open(job.get("stdout") or os.devnull, flags, 0o600))
+        same = job.get("stderr") and job.get("stderr") == job.get("stdout")
+        streams.append(os.dup(streams[1]) if same else os.open(job.get("stderr") or os.devnull, flags, 0o600))
+    except OSError as error:
+        raise Failure(f"Cannot create the output file {error.filename}: {error.strerror}", "abort") from error
+    return streams
+
+
+def spawn(job: Job, journal: Journal) -> int | None:
+    """Start the payload in its own process group and return its process id."""
+    executable = job["executable"]
+    environment = payload_environment(job, journal)
+    streams = open_streams(job)
+    actions = [(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(streams)]
+    options: dict[str, Any] = {"file_actions": actions, "setpgroup": 0, "setsigmask": (), "setsigdef": HANDLED}
+    argv = [executable, *job["arguments"]]
+    try:
+        try:
+            return os.posix_spawn(executable, argv, environment, **options)
+        except OSError as error:
+            if error.errno != 8:  # ENOEXEC: a script without #! runs under the shell, as it would from one
+                raise
+            return os.posix_spawn("/bin/sh", ["/bin/sh", executable, *job["arguments"]], environment, **options)
+    except OSError as error:
+        os.write(streams[2], f"cannot execute {executable}: {error.strerror}\n".encode())
+        journal.notes.append(f"cannot execute {executable}: {error.strerror}")
+        return None
+    finally:
+        for descriptor in streams:
+            os.close(descriptor)
+
+
+def watch(job: Job, began: float) -> None:
+    """Set the one timer for whichever comes first: the end of the proxy or of the wall clock limit."""
+    ends = []
+    if job.get("proxy_not_after"):
+        ends.append((float(job["proxy_not_after"]) - time.time(), Terminated(PROXY_EXPIRED, "abort", True)))
+    if job.get("wall_seconds"):
+        limit = float(job["wall_seconds"])
+        sentence = f"Job killed by the jobwrapper because of the wall clock limit of {limit:.0f} s"
+        ends.append((limit - (time.monotonic() - began), Terminated(sentence, "abort", True)))
+    if not ends:
+        return
+    left, end = min(ends, key=lambda item: item[0])
+
+    def expire(_number: int, _frame: object) -> NoReturn:
+        raise end
+
+    signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, max(left, 0.001))
+
+
+def execute(job: Job, journal: Journal, began: float) -> tuple[int, int | None, dict[str, float]]:
+    """Run the payload to its end.  Returns (exit code, signal or None, usage)."""
+    prepare_executable(job["executable"])
+    if job.get("cpu_seconds"):
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        if hard == resource.RLIM_INFINITY or hard > int(job["cpu_seconds"]):
+            resource.setrlimit(resource.RLIMIT_CPU, (int(job["cpu_seconds"]), hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    watch(job, began)
+    journal.status("REALLY-RUNNING", journal.event("ReallyRunning"))
+    start = time.monotonic()
+    payload = spawn(job, journal)
+    if payload is None:
+        return 126, None, {"real": 0.0, "user": 0.0, "sys": 0.0}
+    try:
+        while True:  # adopted orphans are reaped on the way; the payload is left for wait4
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+            if ended is None or ended.si_pid == payload:
+                break
+            os.waitpid(ended.si_pid, 0)
+    except Terminated:
+        end_group(payload, float(job.get("kill_grace", 2.0)))
+        raise
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+    _, status, used = os.wait4(payload, 0)
+    usage = {"real": time.monotonic() - start, "user": used.ru_utime, "sys": used.ru_stime}
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+    return (os.WEXITSTATUS(status) if number is None else 128 + number), number, usage
+
+
+def end_group(leader: int, grace: float) -> None:
+    """TERM, a grace time in which the payload may tidy up, then nothing of its group is left."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGTERM)
+    deadline = time.monotonic() + grace
+    while time.monotonic() < deadline:
+        if os.waitid(os.P_PID, leader, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
+            break
+        time.sleep(0.02)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+    os.waitpid(leader, 0)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant that loses its own (prctl PR_SET_CHILD_SUBREAPER, Linux)."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)
+    except (ImportError, OSError, AttributeError) as error:
+        log(f"daemons of the payload cannot be followed: {error}")
+
+
+def end_leftovers() -> None:
+    """Kill whatever descends from the payload and still lives, daemons included."""
+    deadline = time.monotonic() + 5.0
+    while time.monotonic() < deadline:
+        try:
+            with open(f"/proc/self/task/{os.getpid()}/children") as file:
+                for child in file.read().split():
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.kill(int(child), signal.SIGKILL)
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.005)
+        except ChildProcessError:
+            return
+        except (OSError, ValueError) as error:
+            log(f"leftovers of the payload cannot be listed: {error}")
+            return
+
+
+def send_output(job: Job, journal: Journal, transfers: Transfers) -> None:
+    """Upload the output sandbox.  A missing file is noted; a failed upload makes the job resubmittable."""
+    items = [(item["name"], item["uri"]) for item in job["output"]]
+    for pattern in job.get("output_patterns", ()):
+        found = sorted(glob.glob(pattern))
+        if not found:
+            journal.notes.append(f"Cannot read or missing file {pattern}")
+        base = job["output_base"].rstrip("/")
+        items.extend((name, base + "/" + quote(os.path.basename(name))) for name in found)
+    for name, uri in items:
+        if not os.path.isfile(name) or not os.access(name, os.R_OK):
+            journal.notes.append(f"Cannot read or missing file {name}")
+            continue
+        try:
+            transfers.repeated(transfers.put, uri, name)
+        except TransferError as error:
+            path = os.path.join(os.getcwd(), name)
+            raise Failure(f"Cannot upload file://{path} into {uri} ({error})") from error
+
+
+def terminated(number: int, _frame: object) -> NoReturn:
+    """Answer a signal of the batch system."""
+    name = signal.Signals(number).name
+    raise Terminated(f"Job has been terminated (got {name})", "resubmit", number == signal.SIGXCPU)
+
+
+def work(job: Job, journal: Journal, transfers: Transfers, outcome: Job) -> None:
+    """The steps of the job; ``outcome`` is filled on the way so that nothing known is lost."""
+    began = time.monotonic()
+    try:
+        for number in HANDLED[:-1]:
+            signal.signal(number, terminated)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+        journal.status("RUNNING", journal.event("Running", node=journal.node))
+        try:
+            os.chdir(job["work"])
+        except OSError as error:
+            raise Failure(f"Cannot create directory {job['work']}") from error
+        if not os.access(".", os.W_OK):
+            raise Failure("Working directory not writable")
+        fetch_input(job, transfers)
+        transfers.close()  # the server would not keep them open as long as the payload may run
+        outcome["exit_code"], outcome["signal"], outcome["usage"] = execute(job, journal, began)
+        end_leftovers()
+        for kind in ("real", "user", "sys"):
+            journal.event("ResourceUsage", resource=kind, quantity=outcome["usage"][kind], unit="s")
+        send_output(job, journal, transfers)
+        outcome.update({"class": "ok", "reason": ""})
+    except Failure as failure:
+        outcome.update({"class": failure.verdict, "reason": failure.reason})
+    except Terminated as end:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        outcome.update({"class": end.verdict, "reason": end.reason})
+        if end.upload:
+            job["transfer_tries"] = 1
+            try:
+                send_output(job, journal, transfers)
+            except (Failure, Terminated) as second:
+                journal.notes.append(second.reason)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job of the control directory ``arguments[0]``; the exit status is 0 when a result was written."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+    if sys.version_info < MINIMUM_PYTHON or len(arguments) != 1:
+        print("usage: python3 -I wrapper.py <control directory> (Python 3.9 or later)", file=sys.stderr)
+        return 2
+    if os.read(0, 16) != b"go\n":
+        return 3  # the master died before it had recorded this process
+    os.umask(0o077)
+    control = os.path.abspath(arguments[0])
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    for number, descriptor in enumerate(
+        (
+            os.open(os.devnull, os.O_RDONLY),
+            *[os.open(os.path.join(control, "wrapper.log"), flags, 0o600) for _ in range(2)],
+        )
+    ):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    with open(os.path.join(control, "job.json"), encoding="utf-8") as file:
+        job = json.load(file)
+    journal = Journal(control, job)
+    transfers = Transfers(job)
+    outcome = {
+        "class": "resubmit",
+        "reason": "the job wrapper failed; wrapper.log says how",
+        "exit_code": None,
+        "signal": None,
+        "usage": None,
+    }
+    adopt_orphans()
+    try:
+        work(job, journal, transfers, outcome)
+    except Terminated as end:  # a second signal while the first was being answered
+        outcome.update({"class": end.verdict, "reason": end.reason})
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+        end_leftovers()
+        transfers.close()
+        done = "OK" if outcome["class"] == "ok" else "FAILED"
+        code = outcome["exit_code"] if outcome["exit_code"] is not None else 1
+        journal.event("Done", status_code=done, exit_code=code, reason=outcome["reason"])
+        result = {
+            "version": RESULT_VERSION,
+            "node": journal.node,
+            "sequence_code": journal.code,
+            "events": journal.events,
+            "notes": journal.notes[:100],
+            **outcome,
+        }
+        journal.result(result)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
