@@ -1,0 +1,189 @@
+"""What can be wrong with a job description.
+
+::
+
+    grid.errors.JdlError
+    ├── JdlSyntaxError        1507  the text is not a ClassAd; knows line, column, excerpt
+    └── AttributeFault        15xx  one attribute is wrong; knows its name and position
+        ├── AlreadySet        1501
+        ├── NotSet            1502
+        ├── TypeMismatch      1503  wrong type, or wrong format
+        ├── MandatoryMissing  1505  missing attribute, missing path, incomplete group
+        ├── WrongValue        1506
+        ├── WrongCombination  1508
+        ├── FileConflict      1509
+        └── NotAccepted       1219, 1220  the server does not take such a job
+
+The sentences are those of the gLite JDL library, which clients and their users know; the position, when the
+attribute stands in the submitted text, is added in parentheses at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from grid.errors import JdlError
+
+__all__ = [
+    "AlreadySet",
+    "AttributeFault",
+    "FileConflict",
+    "JdlSyntaxError",
+    "MandatoryMissing",
+    "NotAccepted",
+    "NotSet",
+    "Position",
+    "TypeMismatch",
+    "WrongCombination",
+    "WrongValue",
+]
+
+
+class Position(NamedTuple):
+    """Where something stands in a text; both count from 1, the column in characters."""
+
+    line: int
+    column: int
+
+
+class JdlSyntaxError(JdlError):
+    """The text cannot be read as a ClassAd.
+
+    ``line`` and ``column`` count from 1 and are 0 when the error belongs to the whole text; ``excerpt`` is the
+    line at fault (shortened around the place) over a line with a caret.
+    """
+
+    default_code: ClassVar[int] = 1507
+
+    def __init__(self, what: str, *, line: int = 0, column: int = 0, excerpt: str = "") -> None:
+        self.what = what
+        self.line = line
+        self.column = column
+        self.excerpt = excerpt
+        place = f" at line {line}, column {column}" if line else ""
+        shown = f":\n{excerpt}" if excerpt else ""
+        super().__init__(f"The following parsing error(s) have been found:\n{what}{place}{shown}")
+
+
+class AttributeFault(JdlError):
+    """One attribute (or a group named together) is wrong.
+
+    :param attribute: the name, or several joined by ``", "``.
+    :param text: what is wrong, without the name.
+    :param position: where the attribute stands in the submitted text, when it does.
+    """
+
+    default_code: ClassVar[int] = 1506
+
+    def __init__(
+        self,
+        attribute: str,
+        text: str,
+        position: Position | None = None,
+        *,
+        code: int | None = None,
+        causes: Sequence[str] = (),
+    ) -> None:
+        self.attribute = attribute
+        self.text = text
+        self.position = position
+        self.line = position.line if position else 0
+        self.column = position.column if position else 0
+        place = f" (line {position.line}, column {position.column})" if position else ""
+        super().__init__(f"{attribute}: {text}{place}", code=code, causes=causes)
+
+
+class AlreadySet(AttributeFault):
+    """An attribute, or a name that must be unique, is given twice."""
+
+    default_code = 1501
+
+
+class NotSet(AttributeFault):
+    """An attribute that the operation needs has no value."""
+
+    default_code = 1502
+
+
+class TypeMismatch(AttributeFault):
+    """The value has another type than the attribute, or not the attribute's format."""
+
+    default_code = 1503
+
+    @classmethod
+    def wrong_type(cls, attribute: str, detail: str, position: Position | None) -> TypeMismatch:
+        """The value is of another type; ``detail`` says which is wanted."""
+        return cls(attribute, f"wrong type caught for attribute ({detail})", position)
+
+    @classmethod
+    def wrong_format(cls, attribute: str, right: str, position: Position | None) -> TypeMismatch:
+        """The value is of the right type but not written as ``right`` says."""
+        return cls(attribute, f"wrong format caught for attribute. The right format is:\n'{right}'", position)
+
+
+class MandatoryMissing(AttributeFault):
+    """Something the job cannot do without is missing."""
+
+    default_code = 1505
+
+    @classmethod
+    def attribute_missing(cls, attribute: str) -> MandatoryMissing:
+        """The attribute itself is missing."""
+        return cls(attribute, "Jdl mandatory attribute is missing")
+
+    @classmethod
+    def path_missing(cls, attribute: str, path: str, position: Position | None) -> MandatoryMissing:
+        """The attribute names a file that no sandbox entry brings."""
+        return cls(attribute, f"Specified path '{path}' is missing", position)
+
+    @classmethod
+    def group_incomplete(cls, attributes: str, position: Position | None) -> MandatoryMissing:
+        """Of attributes that go together only some are given (wording of the original, typing error included)."""
+        text = "attributes group not complete, the attributes have to be specified all togheter"
+        return cls(attributes, text, position)
+
+
+class WrongValue(AttributeFault):
+    """The value has the right type and is out of the attribute's range."""
+
+    default_code = 1506
+
+    @classmethod
+    def because(cls, attribute: str, detail: str, position: Position | None) -> WrongValue:
+        """``detail`` says what a right value is."""
+        return cls(attribute, f"wrong value caught for attribute ({detail})", position)
+
+    @classmethod
+    def is_list(cls, attribute: str, position: Position | None) -> WrongValue:
+        """A list where one value is wanted."""
+        return cls(attribute, "the attribute cannot be of list type", position)
+
+
+class WrongCombination(AttributeFault):
+    """Attributes that are right each for itself exclude one another."""
+
+    default_code = 1508
+
+    def __init__(self, attributes: str, position: Position | None = None) -> None:
+        super().__init__(attributes, "wrong combination of values", position)
+
+
+class FileConflict(AttributeFault):
+    """Two sandbox entries end in one file."""
+
+    default_code = 1509
+
+    def __init__(self, attribute: str, name: str, position: Position | None = None) -> None:
+        self.name = name
+        super().__init__(
+            attribute,
+            f"filename conflict found while extracting files.The following file is repeated more than once: '{name}'",
+            position,
+        )
+
+
+class NotAccepted(AttributeFault):
+    """A kind of job that this server does not take."""
+
+    default_code = 1220

@@ -1,0 +1,67 @@
+"""Users' patterns, run by an engine whose time grows with the text only (RE2).
+
+Back-references and look-around do not exist there; a pattern that has them, or is broken, is no pattern.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final, Protocol
+
+import re2
+
+__all__ = ["Pattern", "pattern", "whole_pattern"]
+
+_MAX_MEMORY: Final = 1 << 20
+"""Bytes that a compiled pattern and its automaton may take."""
+
+_MAX_LENGTH: Final = 10_000
+"""Characters of a pattern."""
+
+
+class Pattern(Protocol):
+    """A compiled pattern over UTF-8."""
+
+    def search(self, text: bytes) -> object | None:
+        """Whether it is found somewhere."""
+
+    def fullmatch(self, text: bytes) -> object | None:
+        """Whether it is the whole."""
+
+
+@lru_cache(maxsize=2048)
+def pattern(text: str, options: str = "") -> Pattern | None:
+    """The compiled pattern, None when it is none.
+
+    :param options: ``i`` ignores case, ``m`` lets ``^`` and ``$`` match at lines, ``s`` lets ``.`` match a line end,
+        ``f`` wants the whole text to match; another letter makes it no pattern.
+    """
+    if len(text) > _MAX_LENGTH or not set(options.lower()) <= set("imsf"):
+        return None
+    settings = re2.Options()
+    settings.log_errors = False
+    settings.max_mem = _MAX_MEMORY
+    flags = options.lower()
+    settings.case_sensitive = "i" not in flags
+    settings.dot_nl = "s" in flags
+    source = f"(?m:{text})" if "m" in flags else text
+    if "f" in flags:
+        source = rf"\A(?:{source})\z"
+    try:
+        # the parts are compiled alone first, so that an unbalanced bracket cannot close the frame around it
+        re2.compile(text.encode("utf-8", "surrogatepass"), settings)
+        compiled: Pattern = re2.compile(source.encode("utf-8", "surrogatepass"), settings)
+    except re2.error:
+        return None
+    return compiled
+
+
+@lru_cache(maxsize=4096)
+def whole_pattern(text: str) -> Pattern:
+    """A pattern in which only ``*`` is special (any characters) and which wants the whole text."""
+    source = ".*".join(re2.escape(part) for part in text.split("*"))
+    settings = re2.Options()
+    settings.log_errors = False
+    settings.dot_nl = True
+    compiled: Pattern = re2.compile(rf"\A(?:{source})\z".encode(), settings)
+    return compiled
