@@ -13,6 +13,8 @@ import socket
 from pathlib import Path
 from types import TracebackType
 
+from grid.unixpath import short
+
 
 class Doorbell:
     """The listening side."""
@@ -32,7 +34,7 @@ class Doorbell:
         try:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
-            with _short(temporary) as name:
+            with short(temporary) as name:
                 sock.bind(name)
             temporary.chmod(mode)
             temporary.rename(path)
@@ -76,28 +78,10 @@ def ring(path: Path) -> bool:
     """Ring; never blocks.  Returns False when nobody listens (the listener will look by its timer)."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) as sock:
         try:
-            with _short(path) as name:
+            with short(path) as name:
                 sock.sendto(b"!", name)
         except BlockingIOError:
             return True  # the queue is full of rings: the listener will wake anyway
         except OSError:
             return False
     return True
-
-
-class _short:
-    """A name for ``path`` that fits a socket address (108 bytes) however deep the node's directory is."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor = -1
-
-    def __enter__(self) -> str:
-        if len(os.fsencode(self._path)) < 100:
-            return str(self._path)
-        self._descriptor = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        return f"/proc/self/fd/{self._descriptor}/{self._path.name}"
-
-    def __exit__(self, *_: object) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
