@@ -1,0 +1,1 @@
+"""The workload manager: request queue, information supermarket, matchmaker, submission and monitoring."""

@@ -1,0 +1,44 @@
+"""The broker's own errors.
+
+::
+
+    GridError
+    ├── NoSuitableResource
+    │   └── NothingMatches         with the lines that say why
+    └── InternalFailure
+        ├── CeUnreachable          no answer: what was asked may or may not have happened
+        └── CeRefused              an answer, and it is no
+            └── CeJobUnknown       the CE has no such job
+"""
+
+from __future__ import annotations
+
+from grid.errors import InternalFailure
+
+
+class CeUnreachable(InternalFailure):
+    """A computing element gave no answer.
+
+    :ivar endpoint: its URL.
+    """
+
+    def __init__(self, endpoint: str, reason: str) -> None:
+        self.endpoint = endpoint
+        super().__init__(f"the computing element {endpoint} does not answer: {reason}")
+
+
+class CeRefused(InternalFailure):
+    """A computing element answered no.
+
+    :ivar endpoint: its URL.
+    :ivar reason: its words.
+    """
+
+    def __init__(self, endpoint: str, reason: str) -> None:
+        self.endpoint = endpoint
+        self.reason = reason
+        super().__init__(f"the computing element {endpoint} refuses: {reason}")
+
+
+class CeJobUnknown(CeRefused):
+    """A computing element does not know a job that it took before."""

@@ -1,0 +1,71 @@
+"""The broker's books: the queue's database, its one writer, and the outbox for events.
+
+Every step of a request is one transaction that holds the new row and the events that tell of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from broker import queue
+from broker.queue import End, Phase, Request
+from broker.trail import Trail
+from lb.events import Event
+from lb.journal import Journal
+from lb.outbox import Outbox, outbox_table
+from storage.engine import open_engine
+from storage.writer import GroupWriter
+
+OUTBOX = outbox_table(queue.metadata, "broker_outbox")
+
+
+class Ledger:
+    """Opened once by the broker's process.
+
+    :param journal: path of the broker's event journal.
+    """
+
+    def __init__(self, database_url: str, journal: Path, interlogger_doorbell: Path) -> None:
+        self.engine: sa.Engine = open_engine(database_url)
+        self.writer = GroupWriter(self.engine)
+        self._outbox = Outbox(OUTBOX, self.writer, Journal(journal), interlogger_doorbell).start()
+
+    def record(self, connection: Connection, events: Sequence[Event]) -> None:
+        """Put events into the outbox, inside a transaction of :attr:`writer`."""
+        self._outbox.add(connection, events)
+
+    def told(self) -> None:
+        """Events were committed."""
+        self._outbox.notify()
+
+    def step(self, request: Request, trail: Trail, **values: Any) -> bool:
+        """Move a request and log its events in one transaction.
+
+        :returns: False, with nothing changed, when the request has moved on in the meantime.
+        """
+        moved: bool = self.writer.run(lambda connection: self.step_in(connection, request, trail, **values))
+        if moved:
+            self.told()
+        return moved
+
+    def step_in(self, connection: Connection, request: Request, trail: Trail, **values: Any) -> bool:
+        """The same inside a transaction that the caller holds."""
+        if not queue.move(connection, request, sequence_code=trail.sequence_code, **values):
+            return False
+        self.record(connection, trail.events)
+        return True
+
+    def end(self, request: Request, trail: Trail, end: End, reason: str) -> bool:
+        """End a request that no CE has."""
+        return self.step(request, trail, phase=Phase.ENDED, end=end, reason=reason)
+
+    def close(self) -> None:
+        """Write what is under way and stop."""
+        self._outbox.close()
+        self.writer.close()
+        self.engine.dispose()

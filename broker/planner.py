@@ -1,0 +1,244 @@
+"""The next step of one request: match it, choose a computing element, hand it over, start it.
+
+Each method is one step; each step ends in one transaction (:mod:`broker.ledger`).  A crash between steps finds
+the request in the phase of the last one, and repeating the step does no harm: registration at the CE is keyed by
+job and attempt, and nothing that could run is sent before the CE's answer is recorded.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from broker import queue
+from broker.adapter import adapt
+from broker.ce_client import ComputingElements
+from broker.errors import CeJobUnknown, CeRefused, CeUnreachable
+from broker.explanation import explain
+from broker.ledger import Ledger
+from broker.matchmaker import Job, User, match
+from broker.outcome import Attempts, Verdict, after_infrastructure_failure
+from broker.queue import End, Phase, Request
+from broker.settings import BrokerSettings
+from broker.supermarket import Supermarket
+from broker.trail import Trail
+from grid.errors import GridError
+from grid.faultpoints import point
+from grid.fqan import Fqan
+from gsi.credential import Credential
+from jdl.parser import parse
+
+log = logging.getLogger("wms.broker")
+
+NO_MATCH = "BrokerHelper: no compatible resources"
+_REGISTRATION_STUMBLES = 3
+
+
+class Planner:
+    """Takes steps; used by several threads at once, each with another request."""
+
+    def __init__(
+        self, settings: BrokerSettings, ledger: Ledger, supermarket: Supermarket, elements: ComputingElements
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._supermarket = supermarket
+        self._elements = elements
+        self._rng = random.SystemRandom()
+
+    def step(self, request: Request) -> None:
+        """Take steps until the request waits for something outside.
+
+        :raises Exception: whatever goes wrong unexpectedly; the caller puts the request back with a delay.
+        """
+        current: Request | None = request
+        while current is not None:
+            if current.phase in (Phase.QUEUED, Phase.WAITING):
+                current = self._plan(current)
+            elif current.phase is Phase.CHOSEN:
+                current = self._register(current)
+            elif current.phase is Phase.REGISTERED and not current.cancelling:
+                current = self._start(current)
+            elif current.phase in (Phase.REGISTERED, Phase.RUNNING):
+                current = self._cancel(current)
+            else:
+                current = None
+
+    def postpone(self, request: Request, delay: float) -> None:
+        """Try the same step again after ``delay`` seconds."""
+        self._ledger.step(
+            request, self._trail(request), next_try=time.time() + delay, stumbles=request.stumbles + 1
+        )
+
+    # -- steps -------------------------------------------------------------------------------------------
+
+    def _plan(self, request: Request) -> Request | None:
+        trail = self._trail(request)
+        if request.phase is Phase.QUEUED:
+            trail.taken()
+        if request.cancelling:
+            return self._end_cancelled(request, trail)
+        now = time.time()
+        hopeless = self._hopeless(request, now)
+        if hopeless:
+            trail.aborted(hopeless)
+            self._ledger.end(request, trail, End.ABORTED, hopeless)
+            return None
+        ad = parse(request.ad)
+        user = User(request.owner, tuple(Fqan.parse(text) for text in request.fqans))
+        snapshot = self._supermarket.snapshot()
+        result = match(Job(ad), snapshot, user, tried_hosts=request.tried_hosts)
+        if not result.candidates:
+            return self._wait(request, trail, explain(Job(ad), snapshot, user).lines())
+        choice = result.choose(self._rng)
+        jdl = adapt(ad, choice.ce_id, request.sequence_code).text()
+        trail.matched(choice.ce_id, choice.host, jdl)
+        values = {
+            "phase": Phase.CHOSEN,
+            "attempt": request.attempt + 1,
+            "ce_id": choice.ce_id,
+            "ce_endpoint": choice.endpoint,
+            "ce_job": None,
+            "stumbles": 0,
+            "reason": None,
+            "next_try": now,
+        }
+        if not self._ledger.step(request, trail, **values):
+            return None
+        point("broker.plan.chosen")
+        return replace(request, sequence_code=trail.sequence_code, **values)
+
+    def _wait(self, request: Request, trail: Trail, why: list[str]) -> None:
+        reason = "; ".join([NO_MATCH, *why])[:4000]
+        if reason != request.reason:
+            trail.pending(reason)
+        self._ledger.step(
+            request,
+            trail,
+            phase=Phase.WAITING,
+            reason=reason,
+            next_try=min(time.time() + self._settings.match_retry_period, max(request.expiry, time.time()) + 0.05),
+        )
+
+    def _register(self, request: Request) -> Request | None:
+        """Delegate, and register without starting: a CE that answers late has nothing to run."""
+        if request.cancelling:
+            return self._end_cancelled(request, self._trail(request))
+        endpoint, ce_id = str(request.ce_endpoint), str(request.ce_id)
+        proxy = Path(request.proxy)
+        try:
+            delegation = self._elements.delegate(endpoint, proxy)
+            point("broker.register.delegated")
+            ce_job = self._elements.register(
+                endpoint,
+                proxy,
+                delegation,
+                description_id=f"{request.job.unique}-{request.attempt}",
+                jdl=adapt(parse(request.ad), ce_id, self._trail(request).wrapper_code(endpoint)).text(),
+            )
+        except CeUnreachable as error:
+            if request.stumbles < _REGISTRATION_STUMBLES:
+                self.postpone(request, self._settings.infrastructure_delay * 2**request.stumbles)
+                return None
+            return self._send_elsewhere(request, error)
+        except CeRefused as error:
+            return self._send_elsewhere(request, error)
+        point("broker.register.answered")
+        values = {"phase": Phase.REGISTERED, "ce_job": ce_job, "stumbles": 0, "next_try": time.time()}
+        trail = self._trail(request)
+        if not self._ledger.step(request, trail, **values):
+            return None
+        point("broker.register.recorded")
+        return self._reload(request)
+
+    def _start(self, request: Request) -> None:
+        """Start the registered job.  From here the CE may run it, so only the CE's word ends the attempt."""
+        endpoint, ce_job = str(request.ce_endpoint), str(request.ce_job)
+        try:
+            self._elements.start(endpoint, Path(request.proxy), ce_job)
+        except CeUnreachable as error:
+            log.warning("%s: the start at %s has no answer yet: %s", request.job, endpoint, error.description)
+            self.postpone(request, min(60.0, self._settings.infrastructure_delay * 2 ** min(request.stumbles, 6)))
+            return
+        except (CeJobUnknown, CeRefused) as error:
+            self._send_elsewhere(request, error)
+            return
+        point("broker.start.answered")
+        trail = self._trail(request)
+        trail.handed_over(endpoint, ce_job)
+        # The monitor may have been faster: then the request has moved and this changes nothing.
+        self._ledger.step(request, trail, phase=Phase.RUNNING, stumbles=0)
+        point("broker.start.recorded")
+
+    def _cancel(self, request: Request) -> None:
+        """Ask the CE to cancel; its report, not our wish, ends the job."""
+        try:
+            self._elements.cancel(str(request.ce_endpoint), str(request.ce_job))
+        except CeJobUnknown as error:
+            trail = self._trail(request)
+            trail.cancelled(f"Cancelled by user; {error.description}")
+            self._ledger.end(request, trail, End.CANCELLED, "Cancelled by user")
+            return
+        except GridError as error:
+            log.warning("%s: cancelling at %s: %s", request.job, request.ce_endpoint, error.description)
+        self.postpone(request, 30.0)
+
+    # -- rules -------------------------------------------------------------------------------------------
+
+    def _hopeless(self, request: Request, now: float) -> str | None:
+        try:
+            proxy = Credential.load(Path(request.proxy))
+        except (OSError, ValueError, GridError):
+            return f"X509 proxy not found or I/O error ({Path(request.proxy).name})"
+        if proxy.not_after.timestamp() <= now:
+            return "proxy expired"
+        return "request expired" if now >= request.expiry else None
+
+    def _end_cancelled(self, request: Request, trail: Trail) -> None:
+        trail.cancelled("Cancelled by user")
+        self._ledger.end(request, trail, End.CANCELLED, "Cancelled by user")
+
+    def _send_elsewhere(self, request: Request, error: GridError) -> None:
+        """The CE did not take the job: that is the infrastructure's failure."""
+        trail = self._trail(request)
+        trail.hand_over_failed(str(request.ce_endpoint), error.description)
+        outcome = after_infrastructure_failure(f"{request.ce_id}: {error.description}", self.attempts(request))
+        if outcome.verdict is Verdict.ABORT:
+            trail.aborted(outcome.reason)
+            self._ledger.end(request, trail, End.ABORTED, outcome.reason)
+            return
+        trail.will_resubmit(outcome.reason, str(request.attempt))
+        self._ledger.step(
+            request,
+            trail,
+            phase=Phase.WAITING,
+            infrastructure=request.infrastructure + 1,
+            tried_hosts=_with(request.tried_hosts, str(request.ce_id)),
+            next_try=time.time() + self._settings.infrastructure_delay * 2 ** min(request.infrastructure, 5),
+            ce_job=None,
+        )
+
+    def attempts(self, request: Request) -> Attempts:
+        """What was tried and what is allowed."""
+        return Attempts(
+            request.failures,
+            request.infrastructure,
+            request.retry_count,
+            self._settings.max_retry_count,
+            self._settings.max_infrastructure_failures,
+        )
+
+    def _trail(self, request: Request) -> Trail:
+        return Trail(request, self._settings.host)
+
+    def _reload(self, request: Request) -> Request | None:
+        with self._ledger.engine.connect() as connection:
+            return queue.get(connection, request.job)
+
+
+def _with(hosts: tuple[str, ...], ce_id: str) -> tuple[str, ...]:
+    host = ce_id.partition(":")[0]
+    return hosts if host in hosts else (*hosts, host)

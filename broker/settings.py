@@ -1,0 +1,47 @@
+"""What the broker needs to know; :mod:`node` fills it from the node's configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class BrokerSettings:
+    """Settings of the workload manager.  Times are seconds.
+
+    :ivar database_url: the database that WMProxy and broker share.
+    :ivar control_socket: Unix socket on which the broker answers match requests.
+    :ivar doorbell: Unix datagram socket that is rung when a request was queued.
+    :ivar information_sources: ``(URL, base DN)`` of the BDIIs.
+    :ivar host_credential: PEM with certificate and key of this host (status queries to the CEs).
+    :ivar certificate_directory: trusted CAs with their CRLs.
+    :ivar host: this host's name, written into events.
+    :ivar match_retry_period: between two attempts to match a waiting request (gLite ``MatchRetryPeriod``).
+    :ivar expiry_period: how long a request may wait (gLite ``ExpiryPeriod``).
+    :ivar max_retry_count: upper bound of a user's RetryCount (gLite ``MaxRetryCount``).
+    :ivar max_infrastructure_failures: resubmissions after failures that are not the user's fault.
+    :ivar ce_lost_after: silence of a CE after which its jobs count as lost.
+    """
+
+    database_url: str
+    control_socket: Path
+    doorbell: Path
+    information_sources: tuple[tuple[str, str], ...]
+    host_credential: Path
+    certificate_directory: Path
+    journal_directory: Path
+    interlogger_doorbell: Path
+    host: str = "localhost"
+    worker_threads: int = 5
+    refresh_period: float = 60.0
+    entry_lifetime: float = 900.0
+    match_retry_period: float = 300.0
+    expiry_period: float = 86_400.0
+    max_retry_count: int = 10
+    max_infrastructure_failures: int = 10
+    ce_timeout: float = 60.0
+    ce_poll: float = 20.0
+    ce_lost_after: float = 21_600.0
+    infrastructure_delay: float = 2.0
+    blacklist: tuple[str, ...] = field(default=())

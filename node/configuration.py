@@ -1,0 +1,230 @@
+"""The node's configuration file ``wms.toml``: read once, checked, turned into frozen values.
+
+Every service has an address that it listens on (``bind`` and a port) and an address that others are told
+(``endpoint``): they differ where a relay or NAT stands between.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from grid.errors import ConfigurationError
+
+T = TypeVar("T")
+
+
+class ConfigurationFileError(ConfigurationError):
+    """``wms.toml`` is wrong.
+
+    :ivar path: the file.
+    """
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {what}")
+
+
+@dataclass(frozen=True)
+class NodeSection:
+    """``[node]``: names.  ``admitted_vos`` empty means the VO alone."""
+
+    host: str = "localhost"
+    bind: str = "127.0.0.1"
+    vo: str = "testvo"
+    site: str = "WMS-TEST"
+
+
+@dataclass(frozen=True)
+class WmproxySection:
+    """``[wmproxy]``; sizes in bytes, times in seconds."""
+
+    port: int = 7443
+    endpoint: str = ""
+    workers: int = 2
+    threads: int = 16
+    admitted_vos: tuple[str, ...] = ()
+    max_input_sandbox: int = 100_000_000
+    max_input_sandbox_files: int = 50
+    max_output_sandbox_files: int = 50
+    registration_deadline: float = 10.0
+    match_deadline: float = 60.0
+
+
+@dataclass(frozen=True)
+class LbSection:
+    """``[lb]``: ``endpoint`` is ``host:port`` as it stands in job ids; the event port is that port plus one."""
+
+    port: int = 9000
+    store_port: int = 9001
+    soap_port: int = 9003
+    endpoint: str = ""
+    threads: int = 16
+
+
+@dataclass(frozen=True)
+class BdiiSection:
+    """``[bdii]``: the information system; ``sources`` are the LDAP URLs of the resource level."""
+
+    port: int = 2170
+    endpoint: str = ""
+    sources: tuple[str, ...] = ()
+    refresh: float = 5.0
+    grace: float = 120.0
+
+
+@dataclass(frozen=True)
+class BrokerSection:
+    """``[broker]``; times in seconds."""
+
+    information_system: str = ""
+    refresh: float = 30.0
+    match_retry_period: float = 60.0
+    expiry_period: float = 86_400.0
+    worker_threads: int = 5
+    max_retry_count: int = 10
+    infrastructure_delay: float = 2.0
+
+
+@dataclass(frozen=True)
+class QueueSection:
+    """``[[ce.queue]]``: one computing element as the information system knows it."""
+
+    name: str = "default"
+    slots: int = 4
+    access: tuple[str, ...] = ()
+    max_wall_minutes: int = 1440
+    max_cpu_minutes: int = 1440
+    memory_mb: int = 2048
+    software: tuple[str, ...] = ()
+    status: str = "Production"
+
+
+@dataclass(frozen=True)
+class CeSection:
+    """``[ce]``: accounts are numeric ids ``first_account`` … ``first_account + accounts - 1`` (as root only)."""
+
+    port: int = 8443
+    ldap_port: int = 2171
+    endpoint: str = ""
+    work_directory: str = ""
+    interpreter: str = ""
+    first_account: int = 200_000
+    accounts: int = 1000
+    threads: int = 16
+    queue: tuple[QueueSection, ...] = field(default_factory=lambda: (QueueSection(),))
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The whole file.
+
+    :raises ConfigurationFileError: from :meth:`read`, naming section, key and what is expected.
+    """
+
+    path: Path
+    node: NodeSection = NodeSection()
+    wmproxy: WmproxySection = WmproxySection()
+    lb: LbSection = LbSection()
+    bdii: BdiiSection = BdiiSection()
+    broker: BrokerSection = BrokerSection()
+    ce: CeSection = CeSection()
+
+    @classmethod
+    def read(cls, path: Path) -> Configuration:
+        """Read and check the file."""
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigurationFileError(path, f"there is no such file; run `wms init {path.parent}`") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationFileError(path, f"it cannot be read: {error}") from error
+        sections = {
+            "node": NodeSection,
+            "wmproxy": WmproxySection,
+            "lb": LbSection,
+            "bdii": BdiiSection,
+            "broker": BrokerSection,
+            "ce": CeSection,
+        }
+        unknown = sorted(set(data) - set(sections))
+        if unknown:
+            raise ConfigurationFileError(path, f"section [{unknown[0]}] is unknown; there are {', '.join(sections)}")
+        return cls(path, **{name: _section(path, name, kind, data.get(name, {})) for name, kind in sections.items()})
+
+    @property
+    def admitted_vos(self) -> tuple[str, ...]:
+        return self.wmproxy.admitted_vos or (self.node.vo,)
+
+    @property
+    def wmproxy_endpoint(self) -> str:
+        return self.wmproxy.endpoint or f"https://{self.node.host}:{self.wmproxy.port}/glite_wms_wmproxy_server"
+
+    @property
+    def lb_host(self) -> str:
+        """Host of the L&B as it stands in job ids."""
+        return self.lb.endpoint.rpartition(":")[0] or self.node.host
+
+    @property
+    def lb_port(self) -> int:
+        """Query port of the L&B as it stands in job ids."""
+        return int(self.lb.endpoint.rpartition(":")[2] or self.lb.port)
+
+    @property
+    def ce_endpoint(self) -> str:
+        """Root of the CE's services, without ``/CREAM2``."""
+        return self.ce.endpoint or f"https://{self.node.host}:{self.ce.port}/ce-cream/services"
+
+    @property
+    def information_system(self) -> str:
+        """LDAP URL that the broker asks."""
+        return self.broker.information_system or self.bdii.endpoint or f"ldap://{self.node.bind}:{self.bdii.port}"
+
+    @property
+    def bdii_sources(self) -> tuple[str, ...]:
+        return self.bdii.sources or (f"ldap://{self.node.bind}:{self.ce.ldap_port}",)
+
+    def ports(self) -> dict[str, int]:
+        """All ports that the node listens on."""
+        return {
+            "wmproxy": self.wmproxy.port,
+            "lb": self.lb.port,
+            "lb events": self.lb.store_port,
+            "lb soap": self.lb.soap_port,
+            "bdii": self.bdii.port,
+            "ce": self.ce.port,
+            "ce ldap": self.ce.ldap_port,
+        }
+
+
+def _section(path: Path, name: str, kind: type[T], data: Any) -> T:
+    if not isinstance(data, Mapping):
+        raise ConfigurationFileError(path, f"[{name}] must be a table")
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in known:
+            raise ConfigurationFileError(path, f"[{name}] {key} is unknown; there are {', '.join(known)}")
+        values[key] = _value(path, name, key, str(known[key].type), value)
+    return kind(**values)
+
+
+def _value(path: Path, section: str, key: str, kind: str, value: Any) -> Any:
+    where = f"[{section}] {key}"
+    if kind == "tuple[QueueSection, ...]":
+        if not isinstance(value, list) or not value:
+            raise ConfigurationFileError(path, f"{where} must be one or more [[{section}.{key}]] tables")
+        return tuple(_section(path, f"{section}.{key}", QueueSection, item) for item in value)
+    if kind == "tuple[str, ...]":
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ConfigurationFileError(path, f'{where} must be a list of strings, such as ["a", "b"]')
+        return tuple(value)
+    expected: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
+    if isinstance(value, bool) or not isinstance(value, expected[kind]):
+        raise ConfigurationFileError(path, f"{where} must be of type {kind}, not {value!r}")
+    if key.endswith("port") and not 0 < int(value) < 65536:
+        raise ConfigurationFileError(path, f"{where} must be a port, 1 to 65535, not {value}")
+    return value

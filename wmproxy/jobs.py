@@ -1,0 +1,101 @@
+"""WMProxy's own durable record of jobs: who owns what, and at which moment of its life it is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from grid.jobid import JobId
+
+SCHEMA_VERSION = 1
+metadata = sa.MetaData()
+
+_JOBS = sa.Table(
+    "wmproxy_jobs",
+    metadata,
+    sa.Column("job_id", sa.String(1024), primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("vo", sa.Text, nullable=False),
+    sa.Column("fqans", sa.Text, nullable=False),
+    sa.Column("phase", sa.String(16), nullable=False),
+    sa.Column("sequence_code", sa.String(160), nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+)
+
+
+class Phase(StrEnum):
+    """REGISTERED: the input sandbox is open.  STARTED: handed to the broker.  CANCELLED: ended before its start.
+    PURGED: the sandbox is, or is being, removed."""
+
+    REGISTERED = "registered"
+    STARTED = "started"
+    CANCELLED = "cancelled"
+    PURGED = "purged"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job.
+
+    :ivar owner: DN of the user, from the verified chain.
+    :ivar fqans: the attributes at registration; they do not change later.
+    :ivar sequence_code: the code with which the next event of this service is logged.
+    """
+
+    job: JobId
+    owner: str
+    vo: str
+    fqans: tuple[str, ...]
+    phase: Phase
+    sequence_code: str
+
+
+def insert(connection: Connection, job: Job) -> None:
+    """Record a new job."""
+    connection.execute(
+        _JOBS.insert().values(
+            job_id=str(job.job),
+            owner=job.owner,
+            vo=job.vo,
+            fqans=json.dumps(list(job.fqans)),
+            phase=job.phase.value,
+            sequence_code=job.sequence_code,
+            created=time.time(),
+        )
+    )
+
+
+def get(connection: Connection, job: JobId) -> Job | None:
+    """The record of a job, purged ones included."""
+    row = connection.execute(sa.select(_JOBS).where(_JOBS.c.job_id == str(job))).mappings().first()
+    if row is None:
+        return None
+    return Job(
+        job, row["owner"], row["vo"], tuple(json.loads(row["fqans"])), Phase(row["phase"]), row["sequence_code"]
+    )
+
+
+def move(connection: Connection, job: JobId, expected: Iterable[Phase], to: Phase, sequence_code: str) -> bool:
+    """Move a job on if it is in one of the ``expected`` phases; tell whether it was."""
+    done = connection.execute(
+        _JOBS.update()
+        .where(_JOBS.c.job_id == str(job), _JOBS.c.phase.in_([phase.value for phase in expected]))
+        .values(phase=to.value, sequence_code=sequence_code)
+    )
+    return done.rowcount == 1
+
+
+def set_sequence_code(connection: Connection, job: JobId, sequence_code: str) -> None:
+    """Remember the code after an event that moves nothing."""
+    connection.execute(_JOBS.update().where(_JOBS.c.job_id == str(job)).values(sequence_code=sequence_code))
+
+
+def in_phase(connection: Connection, phase: Phase) -> set[str]:
+    """The identifiers of all jobs in a phase."""
+    return {row[0] for row in connection.execute(sa.select(_JOBS.c.job_id).where(_JOBS.c.phase == phase.value))}

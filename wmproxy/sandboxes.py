@@ -1,0 +1,157 @@
+"""The sandbox tree: ``<document root>/<sandbox directory>/<xx>/<encoded job id>/{input,output,peek}/`` (gLite WMS).
+
+A job's directory is made under a temporary name and renamed, so it exists whole or not at all; removing goes
+the other way, by a rename to a name that a later sweep recognises.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grid.files import fsync_directory, make_directory, write_private
+from grid.jobid import JobId, JobIdError
+
+_MAKING = ".making-"
+_REMOVING = ".removing-"
+_START_LOCK = ".startLockFile.lock"
+_STALE = 600.0
+
+
+@dataclass(frozen=True)
+class JobDirectory:
+    """The places of one job."""
+
+    path: Path
+
+    @property
+    def input(self) -> Path:
+        return self.path / "input"
+
+    @property
+    def output(self) -> Path:
+        return self.path / "output"
+
+    @property
+    def proxy(self) -> Path:
+        return self.path / "user.proxy"
+
+    @property
+    def original_jdl(self) -> Path:
+        return self.path / "JDLOriginal"
+
+    @property
+    def jdl_to_start(self) -> Path:
+        return self.path / "JDLToStart"
+
+    @property
+    def started_jdl(self) -> Path:
+        return self.path / "JDLStarted"
+
+    @contextlib.contextmanager
+    def locked(self, *, exclusive: bool) -> Iterator[None]:
+        """Hold the start lock: shared while an uploaded file gets its name, exclusive while the job starts.
+
+        :raises FileNotFoundError: when the job's directory is gone.
+        """
+        descriptor = os.open(self.path / _START_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+class Sandboxes:
+    """All sandboxes of one server.
+
+    :param document_root: what the root of the server's URL stands for.
+    :param name: the one directory below it that holds sandboxes.
+    :param base_url: ``https://host:port``.
+    """
+
+    def __init__(self, document_root: Path, name: str, base_url: str) -> None:
+        self.name = name
+        self._root = document_root / name
+        self._base_url = base_url
+        make_directory(self._root, 0o700)
+
+    def relative(self, job: JobId) -> str:
+        """``<sandbox directory>/<xx>/<encoded id>``, the path below the document root and in URLs."""
+        return f"{self.name}/{job.reduced}/{job.file_name}"
+
+    def url(self, job: JobId, *parts: str) -> str:
+        """The HTTPS URI of a job's directory, or of something in it."""
+        return "/".join((self._base_url, self.relative(job), *parts))
+
+    def of(self, job: JobId) -> JobDirectory:
+        """The directory of a job, existing or not."""
+        return JobDirectory(self._root / job.reduced / job.file_name)
+
+    def create(self, job: JobId, files: Sequence[tuple[str, bytes]]) -> JobDirectory:
+        """Make a job's directory with its sub-directories and ``files``, durably.
+
+        :param files: names and contents, written with mode 0600.
+        """
+        parent = make_directory(self._root / job.reduced, 0o700)
+        temporary = parent / f"{_MAKING}{secrets.token_hex(8)}"
+        os.mkdir(temporary, 0o700)
+        try:
+            for name in ("input", "output", "peek"):
+                os.mkdir(temporary / name, 0o700)
+            for name, content in files:
+                write_private(temporary / name, content)
+            # The backup of the proxy is a second name of the same bytes until somebody renews the first.
+            if (temporary / "user.proxy").exists():
+                os.link(temporary / "user.proxy", temporary / ".user.proxy.bak")
+            fsync_directory(temporary)
+            os.rename(temporary, self.of(job).path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        fsync_directory(parent)
+        return self.of(job)
+
+    def remove(self, job: JobId) -> None:
+        """Remove a job's directory; nothing happens when there is none.  What a crash leaves, :meth:`sweep` ends."""
+        directory = self.of(job).path
+        grave = directory.parent / f"{_REMOVING}{secrets.token_hex(8)}"
+        try:
+            os.rename(directory, grave)
+        except FileNotFoundError:
+            return
+        fsync_directory(directory.parent)
+        shutil.rmtree(grave)
+
+    def jobs(self) -> Iterator[JobId]:
+        """Every job that has a directory."""
+        for path in self._root.glob("??/https_3a*"):
+            with contextlib.suppress(JobIdError):
+                yield JobId.from_file_name(path.name)
+
+    def sweep(self) -> int:
+        """Remove what interrupted makings and removings left; returns how many."""
+        count = 0
+        for path in self._root.glob("??/.*-*"):
+            making = path.name.startswith(_MAKING) and _age(path) > _STALE
+            if making or path.name.startswith(_REMOVING):
+                shutil.rmtree(path, ignore_errors=True)
+                count += 1
+        return count
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return 0.0
+        raise

@@ -1,0 +1,55 @@
+"""What the WMProxy service needs to know; :mod:`node` fills it from the node's configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class WmproxySettings:
+    """Settings of one WMProxy service.  Sizes are bytes, times are seconds.
+
+    :ivar binds: ``host:port`` pairs to listen on.
+    :ivar endpoint: the URL that clients use; it stands in ``?wsdl``, in sandbox URIs and in RegJob events.
+    :ivar document_root: directory above the sandbox directory; its URL is the root of the server.
+    :ivar admitted_vos: virtual organisations whose members may register, start and delegate.
+    :ivar lb_host: host (and ``lb_port``: query port) of the bookkeeping server, as written into job ids.
+    :ivar version: what getVersion answers; digits and dots only, old clients compare it with 2.2.0, 2.9.0, 3.0.0.
+    """
+
+    binds: tuple[str, ...]
+    endpoint: str
+    certificate: Path
+    key: Path
+    host_credential: Path
+    certificate_directory: Path
+    voms_directory: Path
+    database_url: str
+    document_root: Path
+    delegation_directory: Path
+    journal_directory: Path
+    interlogger_doorbell: Path
+    broker_doorbell: Path
+    broker_control: Path
+    run_directory: Path
+    admitted_vos: tuple[str, ...]
+    lb_host: str
+    lb_port: int
+    host: str = "localhost"
+    workers: int = 2
+    threads: int = 16
+    max_input_sandbox: int = 100_000_000
+    max_input_sandbox_files: int = 50
+    max_output_sandbox_files: int = 50
+    registration_deadline: float = 10.0
+    match_deadline: float = 60.0
+    expiry_period: float = 86_400.0
+    version: str = "3.9.0"
+    sandbox_directory: str = "SandboxDir"
+
+    @property
+    def base_url(self) -> str:
+        """Scheme, host and port of :attr:`endpoint`, no slash at the end."""
+        scheme, _, rest = self.endpoint.partition("://")
+        return f"{scheme}://{rest.partition('/')[0]}"
