@@ -1,0 +1,78 @@
+"""What can go wrong between the information system and its neighbours.
+
+::
+
+    grid.errors.InternalFailure
+    ├── SourceFailure        an LDAP server answered with an error, or with what cannot be read
+    └── ProtocolError        bytes that are not the LDAP message they should be
+    grid.errors.TimedOut
+    └── SourceTimedOut       an LDAP server did not answer completely within the deadline
+    grid.errors.InvalidArgument
+    ├── NameSyntaxError      a text is not a distinguished name (RFC 4514)
+    ├── LdifError            a text is not LDIF (RFC 2849); knows the line
+    └── RecordError          a GLUE record lacks what the schema demands
+    grid.errors.ConfigurationError
+    └── BindFailure          the LDAP server could not take its address
+"""
+
+from __future__ import annotations
+
+from grid.errors import ConfigurationError, InternalFailure, InvalidArgument, TimedOut
+
+
+class SourceFailure(InternalFailure):
+    """An LDAP server could not be read.  ``url`` says which, ``reason`` why."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        self.reason = reason
+        super().__init__(f"The information source {url} could not be read: {reason}")
+
+
+class SourceTimedOut(TimedOut):
+    """An LDAP server did not answer completely within ``seconds``."""
+
+    def __init__(self, url: str, seconds: float) -> None:
+        self.url = url
+        self.seconds = seconds
+        super().__init__(f"The information source {url} did not answer completely within {seconds:g} s")
+
+
+class ProtocolError(InternalFailure):
+    """Bytes from the network are not the LDAP message (RFC 4511) they should be."""
+
+
+class NameSyntaxError(InvalidArgument):
+    """A text is not a distinguished name of RFC 4514."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text[:200]
+        super().__init__(f"{self.text!r} is not a distinguished name like GlueCEUniqueID=x,o=grid")
+
+
+class LdifError(InvalidArgument):
+    """A text is not LDIF (RFC 2849); ``line`` counts from 1."""
+
+    def __init__(self, line: int, what: str) -> None:
+        self.line = line
+        super().__init__(f"LDIF line {line}: {what}")
+
+
+class RecordError(InvalidArgument):
+    """A GLUE record lacks a value that the schema demands."""
+
+    def __init__(self, record: str, attribute: str) -> None:
+        self.record = record
+        self.attribute = attribute
+        super().__init__(f"A GLUE record {record} needs a value for {attribute}")
+
+
+class BindFailure(ConfigurationError):
+    """The LDAP server could not take its address; the sentence says how to mend it."""
+
+    def __init__(self, bind: str, reason: str) -> None:
+        self.bind = bind
+        self.reason = reason
+        super().__init__(
+            f"The LDAP server cannot listen on {bind}: {reason}; stop what uses it or configure another address"
+        )

@@ -1,0 +1,168 @@
+"""What is known of attributes and object classes, and its LDAP form (RFC 4512 §4.1).
+
+A reader of a directory learns from it which attributes are lists and which are numbers; our own server publishes it
+under ``cn=Subschema``.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from infosys import glue1_schema
+
+IA5_STRING: Final = "1.3.6.1.4.1.1466.115.121.1.26"
+DIRECTORY_STRING: Final = "1.3.6.1.4.1.1466.115.121.1.15"
+INTEGER: Final = "1.3.6.1.4.1.1466.115.121.1.27"
+BOOLEAN: Final = "1.3.6.1.4.1.1466.115.121.1.7"
+OID: Final = "1.3.6.1.4.1.1466.115.121.1.38"
+
+_EQUALITY: Final = {
+    IA5_STRING: "EQUALITY caseIgnoreIA5Match SUBSTR caseIgnoreIA5SubstringsMatch",
+    DIRECTORY_STRING: "EQUALITY caseIgnoreMatch SUBSTR caseIgnoreSubstringsMatch",
+    INTEGER: "EQUALITY integerMatch ORDERING integerOrderingMatch",
+    BOOLEAN: "EQUALITY booleanMatch",
+    OID: "EQUALITY objectIdentifierMatch",
+}
+SYNTAXES: Final = {
+    IA5_STRING: "IA5 String",
+    DIRECTORY_STRING: "Directory String",
+    INTEGER: "Integer",
+    BOOLEAN: "Boolean",
+    OID: "OID",
+}
+_NAMES: Final = re.compile(r"\bNAME\s+(?:'([^']*)'|\(([^)]*)\))")
+_QUOTED: Final = re.compile(r"'[^']*'")
+_WORD_AFTER: Final = r"\b{}\s+'?([A-Za-z0-9.-]+)"
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeType:
+    """One attribute type."""
+
+    name: str
+    oid: str
+    syntax: str
+    single: bool
+
+    @property
+    def integer(self) -> bool:
+        """Whether values are integers."""
+        return self.syntax == INTEGER
+
+    def definition(self) -> str:
+        """``( oid NAME 'name' EQUALITY … SYNTAX … [SINGLE-VALUE] )``."""
+        single = " SINGLE-VALUE" if self.single else ""
+        return f"( {self.oid} NAME '{self.name}' {_EQUALITY[self.syntax]} SYNTAX {self.syntax}{single} )"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectClass:
+    """One object class."""
+
+    name: str
+    oid: str
+    superior: str
+    kind: str
+    must: tuple[str, ...]
+    may: tuple[str, ...]
+
+    def definition(self) -> str:
+        """``( oid NAME 'name' SUP superior KIND [MUST ( … )] [MAY ( … )] )``."""
+        must = f" MUST ( {' $ '.join(self.must)} )" if self.must else ""
+        may = f" MAY ( {' $ '.join(self.may)} )" if self.may else ""
+        superior = f" SUP {self.superior}" if self.superior else ""
+        return f"( {self.oid} NAME '{self.name}'{superior} {self.kind}{must}{may} )"
+
+
+class Schema:
+    """Attribute types and object classes by name, in any spelling."""
+
+    def __init__(self, attributes: Iterable[AttributeType], classes: Iterable[ObjectClass] = ()) -> None:
+        self.attributes: Mapping[str, AttributeType] = {each.name.lower(): each for each in attributes}
+        self.classes: Mapping[str, ObjectClass] = {each.name.lower(): each for each in classes}
+
+    def attribute(self, name: str) -> AttributeType | None:
+        """The type of that name, or None."""
+        return self.attributes.get(name.lower())
+
+    def lineage(self, object_class: str) -> tuple[str, ...]:
+        """The class and its superiors up to ``top``, in the schema's spelling."""
+        found: list[str] = []
+        while object_class and len(found) < 20:
+            known = self.classes.get(object_class.lower())
+            found.append(known.name if known else object_class)
+            object_class = known.superior if known else ""
+        return tuple(found)
+
+    def mandatory(self, object_class: str) -> tuple[str, ...]:
+        """The attributes that an entry of the class must have, those of its superiors included."""
+        return tuple(
+            name
+            for each in self.lineage(object_class)
+            if (known := self.classes.get(each.lower()))
+            for name in known.must
+        )
+
+
+def learn(definitions: Iterable[str]) -> Schema:
+    """Read the ``attributeTypes`` values of a server's subschema; what cannot be read is left out.
+
+    A type with EQUALITY integerMatch is a number, whatever its syntax says, as gLite WMS decided.
+    """
+    attributes: list[AttributeType] = []
+    for text in definitions:
+        found = _NAMES.search(text)
+        if not found:
+            continue
+        spelled = [found[1]] if found[1] is not None else [each[1:-1] for each in _QUOTED.findall(found[2])]
+        bare = _QUOTED.sub("''", text[: found.start()]) + _QUOTED.sub("''", text[found.end() :])
+        equality = re.search(_WORD_AFTER.format("EQUALITY"), bare)
+        syntax = re.search(_WORD_AFTER.format("SYNTAX"), text[found.end() :])
+        oid = text.strip("( \t").partition(" ")[0]
+        kind = syntax[1] if syntax and syntax[1] in SYNTAXES else DIRECTORY_STRING
+        if equality and equality[1].lower() == "integermatch":
+            kind = INTEGER
+        single = re.search(r"\bSINGLE-VALUE\b", bare) is not None
+        attributes.extend(AttributeType(name, oid, kind, single) for name in spelled if name)
+    return Schema(attributes)
+
+
+@functools.cache
+def glue1() -> Schema:
+    """GLUE 1.3 and the few standard names that its entries use."""
+    attributes = [
+        AttributeType("objectClass", "2.5.4.0", OID, False),
+        AttributeType("o", "2.5.4.10", DIRECTORY_STRING, False),
+        AttributeType("cn", "2.5.4.3", DIRECTORY_STRING, False),
+        AttributeType("Mds-Vo-name", "1.3.6.1.4.1.3536.2.6.1.4.0.1", IA5_STRING, True),
+    ]
+    tables = (
+        (glue1_schema.STRINGS, IA5_STRING, True),
+        (glue1_schema.LISTS, IA5_STRING, False),
+        (glue1_schema.INTEGERS, INTEGER, True),
+        (glue1_schema.BOOLEANS, BOOLEAN, True),
+    )
+    for table, syntax, single in tables:
+        for pair in table.split():
+            name, _, oid = pair.partition("=")
+            attributes.append(AttributeType(name, f"{glue1_schema.ROOT_OID}.{oid}", syntax, single))
+    classes = [
+        ObjectClass("top", "2.5.6.0", "", "ABSTRACT", ("objectClass",), ()),
+        ObjectClass("organization", "2.5.6.4", "top", "STRUCTURAL", ("o",), ()),
+        ObjectClass("Mds", "1.3.6.1.4.1.3536.2.6.1.4", "top", "STRUCTURAL", ("Mds-Vo-name",), ()),
+    ]
+    classes.extend(_glue_class(line) for line in glue1_schema.CLASSES.replace("\n  ", " ").strip().splitlines())
+    return Schema(attributes, classes)
+
+
+def _glue_class(line: str) -> ObjectClass:
+    head, _, rest = line.partition(" MUST")
+    must, _, may = rest.partition(" MAY")
+    named, superior, kind = head.split()
+    name, _, suffix = named.partition("=")
+    oid = glue1_schema.ROOT_OID if suffix == "-" else f"{glue1_schema.ROOT_OID}.{suffix}"
+    return ObjectClass(name, oid, superior, kind, tuple(must.split()), tuple(may.split()))
