@@ -1,0 +1,1 @@
+"""Logging and Bookkeeping: events, the state machine, transport, the bookkeeping server and its client."""
