@@ -1,0 +1,90 @@
+"""SOAP 1.1 envelopes: what is taken apart on the way in and put together on the way out.
+
+Source: SOAP 1.1 §4 and WS-I Basic Profile 1.1 §3.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from grid import xmldoor
+from grid.xmldoor import XmlRefused
+from lxml import etree
+
+from wsdl.codec import set_text
+from wsdl.faults import FaultCode, WireFault
+from wsdl.names import BODY, ENVELOPE, HEADER, SOAP, XSI, local
+
+_MUST_UNDERSTAND: Final = f"{{{SOAP}}}mustUnderstand"
+_ACTOR: Final = f"{{{SOAP}}}actor"
+_NEXT: Final = "http://schemas.xmlsoap.org/soap/actor/next"
+_FAULT: Final = f"{{{SOAP}}}Fault"
+
+
+class EnvelopeRefused(Exception):
+    """A message is not a SOAP 1.1 request that can be dispatched; it carries the fault that says so."""
+
+    def __init__(self, code: FaultCode, text: str) -> None:
+        self.fault = WireFault(code, text)
+        super().__init__(text)
+
+
+def body_entry(data: bytes, understood: frozenset[str] = frozenset()) -> etree._Element:
+    """The only child of soap:Body: the wrapper element of the request.
+
+    :param understood: Clark names of header entries that may say mustUnderstand.
+    :raises EnvelopeRefused: when the document or the envelope is not acceptable.
+    """
+    try:
+        root = xmldoor.parse(data)
+    except XmlRefused as error:
+        raise EnvelopeRefused("Client", error.description) from error
+    if root.tag != ENVELOPE:
+        if local(root.tag) == "Envelope":
+            raise EnvelopeRefused("VersionMismatch", f"this service speaks SOAP 1.1, whose namespace is {SOAP}")
+        raise EnvelopeRefused("Client", "the document is not a SOAP envelope")
+    entries: list[etree._Element] = []
+    bodies = 0
+    for child in root:
+        if child.tag == BODY:
+            bodies += 1
+            entries.extend(child)
+        elif child.tag == HEADER:
+            _check_header(child, understood)
+    if bodies != 1:
+        raise EnvelopeRefused("Client", "the envelope must have one soap:Body")
+    if len(entries) != 1:
+        raise EnvelopeRefused("Client", f"soap:Body must have one child, the operation; it has {len(entries)}")
+    if entries[0].tag == _FAULT:
+        raise EnvelopeRefused("Client", "the message is a SOAP fault, not a request")
+    return entries[0]
+
+
+def _check_header(header: etree._Element, understood: frozenset[str]) -> None:
+    for entry in header:
+        if entry.get(_MUST_UNDERSTAND, "").strip() in ("1", "true") and entry.tag not in understood:
+            if entry.get(_ACTOR) in (None, "", _NEXT):
+                raise EnvelopeRefused("MustUnderstand", f"the header entry {entry.tag} is not understood")
+
+
+def answer(prefix: str, space: str) -> tuple[etree._Element, etree._Element]:
+    """An empty envelope and its Body.
+
+    Its namespace declarations are fixed, and never those of SOAP 1.2: gSOAP clients would change their mode.
+    """
+    envelope = etree.Element(ENVELOPE, nsmap={"SOAP-ENV": SOAP, "xsi": XSI, prefix: space})
+    return envelope, etree.SubElement(envelope, BODY)
+
+
+def write_fault(body: etree._Element, fault: WireFault) -> None:
+    """Put a fault into a Body (SOAP 1.1 §4.4: unqualified children, faultcode a qualified name)."""
+    element = etree.SubElement(body, _FAULT)
+    etree.SubElement(element, "faultcode").text = f"SOAP-ENV:{fault.code}"
+    set_text(etree.SubElement(element, "faultstring"), fault.text)
+    if fault.detail is not None:
+        etree.SubElement(element, "detail").append(fault.detail)
+
+
+def to_bytes(envelope: etree._Element) -> bytes:
+    """The document as UTF-8 with an XML declaration."""
+    return etree.tostring(envelope, encoding="UTF-8", xml_declaration=True)

@@ -1,0 +1,233 @@
+"""A SOAP server: a contract, handler objects for its ports, and the WSGI callable that joins them.
+
+A handler is a plain object with a method per operation: ``handler.jobStart(call, jobId=...)``.  It takes and gives
+plain values (:mod:`wsdl.codec`, :mod:`wsdl.types`), knows nothing of SOAP, and raises
+:class:`grid.errors.GridError` for what the caller should read.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from wsdl import spyne_compat  # noqa: F401, I001 - must come before Spyne
+import spyne
+from grid.errors import ConfigurationError, GridError, InternalFailure, NotImplementedYet
+from grid.limits import MAX_XML_BYTES
+from spyne.context import MethodContext
+from spyne.server import ServerBase
+from web.guard import guarded
+
+from wsdl import declaration, envelope
+from wsdl.codec import Codec, ValueUnfit
+from wsdl.contract import Contract, Operation, Port
+from wsdl.document import DocumentLiteral
+from wsdl.documents import Documents
+from wsdl.faults import FaultWriter, WireFault
+from wsdl.names import SOAP, WMPROXY
+from wsdl.protocol import SoapFault, SoapProtocol
+from wsdl.rpc import RpcLiteral
+from wsdl.wsgi import TEXT, XML, RequestRefused, StartResponse, read_body, reply
+
+_log: Final = logging.getLogger("wms.wsdl")
+
+_OK: Final = "200 OK"
+_FAULT: Final = "500 Internal Server Error"
+_ALLOW: Final = ("Allow", "GET, HEAD, POST")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, as a handler sees it.
+
+    :ivar port: name of the WSDL port.
+    :ivar environ: the WSGI environment of the request, for the connection's identity.
+    """
+
+    port: str
+    operation: str
+    environ: Mapping[str, Any]
+
+
+Wrap = Callable[[Call, Callable[[], object]], object]
+WsgiApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+
+def soap_application(
+    contract: Contract,
+    handlers: Mapping[str, object],
+    documents: Documents,
+    *,
+    fault: FaultWriter | None = None,
+    wrap: Wrap | None = None,
+    understood: frozenset[str] = frozenset(),
+    max_bytes: int = MAX_XML_BYTES,
+) -> WsgiApplication:
+    """The WSGI callable that serves ``contract``.
+
+    :param handlers: the handler object of each port, by port name; ports without one are not served.  An operation
+        for which a handler has no method answers that it is not implemented yet.
+    :param fault: how errors become faults, if not as :class:`FaultWriter` does.
+    :param wrap: called with the call and a function that runs the handler, inside the authorization guard; for what
+        a service does around every call.
+    :param understood: Clark names of SOAP header entries that may say mustUnderstand.
+    :raises ConfigurationError: when a port is unknown, styles are mixed or a handler's method does not take the
+        parts of its operation.
+    """
+    contract = contract.answering_gridsite()
+    unknown = handlers.keys() - contract.ports.keys()
+    ports = [port for name, port in contract.ports.items() if name in handlers]
+    if unknown or not ports:
+        raise ConfigurationError(f"{contract.name} has no port {', '.join(sorted(unknown)) or '(none was given)'}")
+    styles = {port.style for port in ports}
+    if len(styles) != 1:
+        raise ConfigurationError(f"the ports of {contract.name} have different wire styles; serve them apart")
+    kind: type[SoapProtocol] = RpcLiteral if styles == {"rpc"} else DocumentLiteral
+    codec, faults = Codec(contract.schemas), fault or FaultWriter(contract)
+    incoming, outgoing = (kind(codec, faults, understood) for _ in range(2))
+    models = declaration.Models(contract.schemas)
+    services = [_service(port, handlers[port.name], models, incoming, wrap or _plainly) for port in ports]
+    application = spyne.Application(
+        services, tns=ports[0].namespace, name=contract.name, in_protocol=incoming, out_protocol=outgoing
+    )
+    return SoapServer(application, documents, max_bytes)
+
+
+def _plainly(call: Call, invoke: Callable[[], object]) -> object:
+    return invoke()
+
+
+def _service(port: Port, handler: object, models: declaration.Models, protocol: SoapProtocol, wrap: Wrap) -> Any:
+    def function(operation: Operation) -> declaration.Function:
+        method = getattr(handler, operation.name, None)
+        if method is not None:
+            _check_signature(operation, method)
+        return _function(operation, method, protocol.faults, wrap)
+
+    return declaration.service(port, models, protocol.compiled, function)
+
+
+def _check_signature(operation: Operation, method: Callable[..., object]) -> None:
+    parts = {part.name: None for part in operation.request.parts}
+    try:
+        inspect.signature(method).bind(None, **parts)
+    except TypeError as error:
+        raise ConfigurationError(f"the handler of {operation} does not take its parts: {error}") from error
+
+
+def _function(
+    operation: Operation, method: Callable[..., object] | None, faults: FaultWriter, wrap: Wrap
+) -> declaration.Function:
+    """What Spyne calls for an operation: the handler, with errors turned into faults."""
+    names = tuple(part.name for part in operation.request.parts)
+    answers = tuple(part.name for part in operation.response.parts)
+
+    def call_handler(ctx: Any, *values: object) -> object:
+        call = Call(operation.port, operation.name, ctx.udc)
+        try:
+            if method is None:
+                raise NotImplementedYet(f"{operation.name} is not implemented yet by this server")
+            with guarded(operation.name):
+                result = wrap(call, lambda: method(call, **dict(zip(names, values, strict=True))))
+            return _arranged(result, answers)
+        except GridError as error:
+            _log.info("%s answered with fault %d (%s)", operation, error.code, type(error).__name__)
+            raise SoapFault(faults.write(operation, error)) from None
+        except Exception:  # noqa: BLE001 - the last place that can answer; the log has the traceback
+            raise SoapFault(faults.write(operation, _unforeseen(str(operation)))) from None
+
+    call_handler.__name__ = operation.name  # part of Spyne's key of the method
+    return call_handler
+
+
+def _arranged(result: object, answers: tuple[str, ...]) -> object:
+    """A handler's result in the form Spyne wants: the value of a single part, or a tuple of the values of all."""
+    if len(answers) <= 1:
+        return result
+    if isinstance(result, Mapping):
+        if result.keys() != set(answers):
+            raise ValueUnfit("the answer", f"it must have {', '.join(answers)}")
+        return tuple(result[name] for name in answers)
+    if isinstance(result, tuple):
+        if len(result) != len(answers):
+            raise ValueUnfit("the answer", f"it must have {len(answers)} values")
+        return result
+    return tuple(getattr(result, name) for name in answers)
+
+
+def _unforeseen(where: str) -> InternalFailure:
+    """Log the exception being handled and give what the caller may know of it."""
+    reference = secrets.token_hex(4)
+    _log.exception("%s failed (reference %s)", where, reference)
+    return InternalFailure(f"the server failed to answer; its log tells why under the reference {reference}")
+
+
+class _Context(MethodContext):  # type: ignore[misc]
+    """Spyne's context of one request; ``udc`` is the WSGI environment."""
+
+    TransportContext = None
+
+
+class SoapServer(ServerBase):  # type: ignore[misc]
+    """Spyne's server side of HTTP, as a WSGI callable.
+
+    POST is a call; GET and HEAD with ``?wsdl`` answer the contract; anything else is refused.  Every answer to a
+    POST is a SOAP envelope, faults with HTTP status 500 (SOAP 1.1 §6.2).
+    """
+
+    transport = "http://schemas.xmlsoap.org/soap/http"
+
+    def __init__(self, application: Any, documents: Documents, max_bytes: int) -> None:
+        super().__init__(application)
+        self._documents = documents
+        self._max_bytes = max_bytes
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
+        if environ["REQUEST_METHOD"] != "POST":
+            return self._not_a_call(environ, start_response)
+        try:
+            data = read_body(environ, self._max_bytes)
+        except RequestRefused as refused:
+            return reply(start_response, refused.status, XML, _lone_fault(WireFault("Client", refused.text)))
+        try:
+            status, body = self._call(environ, data)
+        except Exception:  # noqa: BLE001 - a defect outside of any handler must still be answered
+            failure = WireFault("Server", _unforeseen("the SOAP server").description)
+            status, body = _FAULT, _lone_fault(failure)
+        return reply(start_response, status, XML, body)
+
+    def _call(self, environ: dict[str, Any], data: bytes) -> tuple[str, bytes]:
+        ctx = _Context(self, MethodContext.SERVER)
+        ctx.udc = environ
+        ctx.in_string = (data,)
+        try:
+            self.generate_contexts(ctx)
+            if ctx.in_error is None:
+                self.get_in_object(ctx)
+            if ctx.in_error is None:
+                self.get_out_object(ctx)
+            self.get_out_string(ctx)
+            return (_OK if ctx.out_error is None else _FAULT), b"".join(ctx.out_string)
+        finally:
+            ctx.close()
+
+    def _not_a_call(self, environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
+        method = environ["REQUEST_METHOD"]
+        found = self._documents.answer(environ) if method in ("GET", "HEAD") else None
+        if found is None:
+            text = f"This is a SOAP service ({SOAP}): it takes POST. Its contract is at {self._documents.address}?wsdl\n"
+            body = b"" if method == "HEAD" else text.encode()
+            return reply(start_response, "405 Method Not Allowed", TEXT, body, _ALLOW)
+        status, headers, body = found
+        start_response(status, headers)
+        return [b"" if method == "HEAD" else body]
+
+
+def _lone_fault(fault: WireFault) -> bytes:
+    document, body = envelope.answer("glitens", WMPROXY)
+    envelope.write_fault(body, fault)
+    return envelope.to_bytes(document)
