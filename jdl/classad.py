@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from jdl.errors import Position, TypeMismatch, WrongValue
 from jdl.nodes import Expr
 from jdl.values import Record, Value
 
 __all__ = ["ClassAd"]
+
+CONSTANT_STEPS: Final = 20_000
+"""Steps that reading one plain attribute may cost; see :class:`jdl.scope.Run`."""
 
 
 class ClassAd(Expr):
@@ -107,10 +111,13 @@ class ClassAd(Expr):
     # -- values
 
     def value(self, name: str) -> Value:
-        """What the attribute evaluates to with no other ad in sight; UNDEFINED when it is not there."""
+        """What the attribute evaluates to with no other ad in sight; UNDEFINED when it is not there.
+
+        Only what costs little: a description's plain attributes are constants or nearly so.
+        """
         from jdl.evaluate import evaluate_attribute  # the evaluator knows the nodes and this ad
 
-        return evaluate_attribute(self, name)
+        return evaluate_attribute(self, name, steps=CONSTANT_STEPS)
 
     def string(self, name: str) -> str | None:
         """The string of that name, None when there is none.

@@ -29,7 +29,7 @@ from jdl.nodes import (
     Subscript,
 )
 from jdl.operators import BINARY, UNARY, subscript
-from jdl.scope import Abandoned, Clock, Random, Scope, scope_of
+from jdl.scope import MAX_STEPS, Abandoned, Clock, Random, Scope, scope_of
 from jdl.special import SPECIAL
 from jdl.values import ERROR, UNDEFINED, Record, Value, is_true
 
@@ -73,9 +73,15 @@ def evaluate_attribute(
     *,
     clock: Clock | None = None,
     rng: Random | None = None,
+    steps: int = MAX_STEPS,
 ) -> Value:
-    """The value of an attribute of the ad, UNDEFINED when it has none of that name."""
-    return evaluate(Reference(name, "self"), ad, other, clock=clock, rng=rng)
+    """The value of an attribute of the ad, UNDEFINED when it has none of that name.
+
+    :param steps: what the evaluation may cost before it is ERROR.
+    """
+    scope = scope_of(ad, other, clock=clock, rng=rng)
+    scope.run.steps = steps
+    return compile(Reference(name, "self"))(scope)
 
 
 def code_of(expr: Expr) -> Code:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from grid.limits import MAX_JDL_BYTES
 from jdl.errors import JdlSyntaxError, Position
 from jdl.tokens import PRECEDENCE, Source, Token, tokenize
 from jdl.tree import (
@@ -27,15 +28,15 @@ from jdl.tree import (
 )
 from jdl.values import ERROR, UNDEFINED, Error, Undefined
 
-__all__ = ["LIMITS", "Limits", "parse", "parse_expression"]
+__all__ = ["LIMITS", "SUBMITTED", "Limits", "parse", "parse_expression"]
 
 
 @dataclass(frozen=True)
 class Limits:
     """What a text may hold: characters, words, levels of nesting.
 
-    They are wider than :func:`jdl.check.check` allows a user, so that a description to which the server added its
-    attributes is still read.
+    The defaults are wider than what a user may submit (:data:`SUBMITTED`), so that a description to which the server
+    added its attributes is still read.
     """
 
     characters: int = 4 << 20
@@ -44,6 +45,9 @@ class Limits:
 
 
 LIMITS: Final = Limits()
+
+SUBMITTED: Final = Limits(characters=MAX_JDL_BYTES, depth=100)
+"""What a user may submit."""
 
 _WORDS: Final[dict[str, bool | Undefined | Error]] = {
     "true": True,
@@ -54,12 +58,13 @@ _WORDS: Final[dict[str, bool | Undefined | Error]] = {
 _IDENTITY: Final = {"is": "=?=", "isnt": "=!="}
 
 
-def parse(text: str, limits: Limits = LIMITS) -> ClassAd:
+def parse(text: str, limits: Limits = LIMITS, *, join_lines: bool = False) -> ClassAd:
     """The ad that the text describes.
 
+    :param join_lines: the end of a line inside a string means a blank.
     :raises JdlSyntaxError: the text is no ad, is empty, or exceeds the limits; says where.
     """
-    parser = _Parser(text, limits)
+    parser = _Parser(text, limits, join_lines)
     if parser.kind == "end":
         raise JdlSyntaxError("Not a valid ClassAd: the text is empty")
     bracketed = parser.sees("[")
@@ -84,10 +89,10 @@ def parse_expression(text: str, limits: Limits = LIMITS) -> Expr:
 class _Parser:
     """Recursive descent; the levels of nesting bound its own recursion."""
 
-    def __init__(self, text: str, limits: Limits) -> None:
+    def __init__(self, text: str, limits: Limits, join_lines: bool = False) -> None:
         if len(text) > limits.characters:
             raise JdlSyntaxError(f"the text has {len(text)} characters, more than {limits.characters}")
-        self.source = Source(text)
+        self.source = Source(text, join_lines)
         self.limits = limits
         self.tokens = tokenize(self.source, limits.words)
         self.index = 0

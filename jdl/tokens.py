@@ -61,8 +61,9 @@ class Token(NamedTuple):
 class Source:
     """A text that can say where an offset is."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, join_lines: bool = False) -> None:
         self.text = text
+        self.join_lines = join_lines
         self._starts: list[int] | None = None
 
     def position(self, offset: int) -> Position:
@@ -120,6 +121,8 @@ def _token(source: Source, kind: str, word: str, offset: int, end: int) -> Token
         return Token(kind, word, offset)
     if kind == "string" or kind == "quoted":
         inner = word[1:-1]
+        if source.join_lines:
+            inner = inner.replace("\n", " ")
         if "\\" in inner or "\0" in inner:
             inner = _unescape(source, inner, offset + 1)
         if kind == "quoted" and not inner:

@@ -1,0 +1,129 @@
+"""What the server writes into a description: at registration, and again at the start (gLite WMS)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jdl.attributes import PRIVATE
+from jdl.classad import ClassAd
+from jdl.cpus import cpu_requirements
+from jdl.nodes import Expr, Operation, Reference
+from jdl.sandbox import input_files, output_plan
+from jdl.tree import conjunction
+
+__all__ = ["DEFAULT_RANK", "ServerAttributes", "complete", "complete_for_start"]
+
+DEFAULT_RANK = Operation(("-",), (Reference("GlueCEStateEstimatedResponseTime", "other"),))
+"""The rank of whom nothing better is known: the shortest estimated response time."""
+
+
+@dataclass(frozen=True)
+class ServerAttributes:
+    """What the server knows about a job and its owner.
+
+    :ivar virtual_organisation: of the owner's proxy.
+    :ivar job_id: the job identifier.
+    :ivar sandbox_uri: URI of the job's directory (WMPInputSandboxBaseURI); ``input`` and ``output`` are below it.
+    :ivar input_path: absolute path of the ``input`` directory.
+    :ivar output_path: absolute path of the ``output`` directory.
+    :ivar subject: the owner's DN from the TLS chain.
+    :ivar proxy_path: absolute path of the delegated proxy.
+    :ivar fqan: the first FQAN of the delegated proxy; empty when it has none.
+    :ivar sequence_code: L&B sequence code after RegJob.
+    """
+
+    virtual_organisation: str
+    job_id: str
+    sandbox_uri: str
+    input_path: str
+    output_path: str
+    subject: str
+    proxy_path: str
+    fqan: str = ""
+    sequence_code: str = ""
+
+
+def complete(ad: ClassAd, server: ServerAttributes) -> ClassAd:
+    """The registered description: a copy of a checked ad with the server's attributes.
+
+    Call it once; what it adds to the requirements would be added again.  Values that a user gave to attributes that
+    only the server sets are replaced.  VirtualOrganisation stays as the user spelt it when it is there: the check has
+    seen that it is the proxy's.
+    """
+    own = ad.copy()
+    for name in PRIVATE:
+        own.remove(name)
+    for name in ("MyProxyServer", "JobProvenance"):
+        if own.string(name) == "":
+            own.remove(name)
+    if not own.string("VirtualOrganisation"):
+        own.set("VirtualOrganisation", server.virtual_organisation)
+    _set_missing(own, "Type", "job")
+    _set_missing(own, "JobType", "normal")
+    _complete_environment(own)
+    requirements = conjunction(own.get("requirements"), *cpu_requirements(own))
+    if requirements is not None:
+        own.set("requirements", requirements)
+    own.set("DefaultRank", DEFAULT_RANK)
+    own.set("edg_jobid", server.job_id)
+    own.set("WMPInputSandboxBaseURI", server.sandbox_uri)
+    own.set("InputSandboxPath", server.input_path)
+    own.set("OutputSandboxPath", server.output_path)
+    own.set("CertificateSubject", server.subject)
+    own.set("X509UserProxy", server.proxy_path)
+    if server.fqan:
+        own.set("VOMS_FQAN", server.fqan)
+    if server.sequence_code:
+        own.set("LB_sequence_code", server.sequence_code)
+    _complete_input(own, server.sandbox_uri)
+    return own
+
+
+def complete_for_start(
+    ad: ClassAd,
+    *,
+    wms_requirements: Expr | None = None,
+    sequence_code: str = "",
+) -> ClassAd:
+    """The description as it goes to the broker: a copy of a registered ad that says where its files come from and go.
+
+    :param wms_requirements: what the server wants of a computing element on top of what the user does.
+    """
+    own = ad.copy()
+    sandbox_uri = own.string("WMPInputSandboxBaseURI") or ""
+    _complete_input(own, sandbox_uri)
+    plan = output_plan(own, sandbox_uri)
+    if plan.files:
+        own.set("OutputSandbox", plan.files)
+    if plan.base_uri is not None:
+        own.remove("OutputSandboxDestURI")
+        own.set("OutputSandboxBaseDestURI", plan.base_uri)
+    elif plan.uris:
+        own.set("OutputSandboxDestURI", plan.uris)
+    requirements = conjunction(own.get("requirements"), wms_requirements)
+    if requirements is not None:
+        own.set("requirements", requirements)
+    if sequence_code:
+        own.set("LB_sequence_code", sequence_code)
+    return own
+
+
+def _set_missing(ad: ClassAd, name: str, value: str) -> None:
+    if name not in ad:
+        ad.set(name, value)
+
+
+def _complete_environment(ad: ClassAd) -> None:
+    variables = ad.strings("Environment")
+    location = ad.string("HLRLocation")
+    if location is not None and not any(item.startswith("HLR_LOCATION=") for item in variables):
+        variables += (f"HLR_LOCATION={location}",)
+    if variables:
+        ad.set("Environment", variables)
+
+
+def _complete_input(ad: ClassAd, sandbox_uri: str) -> None:
+    files = input_files(ad, sandbox_uri)
+    if files:
+        ad.set("InputSandbox", [file.uri for file in files])
+        ad.set("InputSandboxDestFileName", [file.name for file in files])
