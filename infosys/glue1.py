@@ -27,18 +27,21 @@ UNKNOWN: Final = frozenset({UNKNOWN_LIMIT, UNKNOWN_JOBS, UNKNOWN_TIME})
 """Numbers that mean "unknown" or "unlimited"."""
 
 _CE_CLASSES: Final = (
-    "GlueCETop GlueCE GlueCEAccessControlBase GlueCEInfo GlueCEPolicy GlueCEState "
-    "GlueInformationService GlueKey GlueSchemaVersion"
-).split()
+    *("GlueCETop", "GlueCE", "GlueCEAccessControlBase", "GlueCEInfo", "GlueCEPolicy", "GlueCEState"),
+    *("GlueInformationService", "GlueKey", "GlueSchemaVersion"),
+)
 _VIEW_CLASSES: Final = (
-    "GlueCETop GlueVOView GlueCEInfo GlueCEState GlueCEAccessControlBase GlueCEPolicy GlueKey GlueSchemaVersion"
-).split()
-_CLUSTER_CLASSES: Final = "GlueClusterTop GlueCluster GlueInformationService GlueKey GlueSchemaVersion".split()
+    *("GlueCETop", "GlueVOView", "GlueCEInfo", "GlueCEState", "GlueCEAccessControlBase", "GlueCEPolicy"),
+    *("GlueKey", "GlueSchemaVersion"),
+)
+_CLUSTER_CLASSES: Final = (
+    "GlueClusterTop", "GlueCluster", "GlueInformationService", "GlueKey", "GlueSchemaVersion"
+)
 _SUBCLUSTER_CLASSES: Final = (
-    "GlueClusterTop GlueSubCluster GlueHostApplicationSoftware GlueHostArchitecture GlueHostBenchmark "
-    "GlueHostMainMemory GlueHostNetworkAdapter GlueHostOperatingSystem GlueHostProcessor "
-    "GlueInformationService GlueKey GlueSchemaVersion"
-).split()
+    *("GlueClusterTop", "GlueSubCluster", "GlueHostApplicationSoftware", "GlueHostArchitecture"),
+    *("GlueHostBenchmark", "GlueHostMainMemory", "GlueHostNetworkAdapter", "GlueHostOperatingSystem"),
+    *("GlueHostProcessor", "GlueInformationService", "GlueKey", "GlueSchemaVersion"),
+)
 _VERSION: Final[Mapping[str, int]] = {"GlueSchemaVersionMajor": 1, "GlueSchemaVersionMinor": 3}
 
 
