@@ -1,0 +1,342 @@
+"""Tables of the computing element and the small atomic steps on them.
+
+Every method takes the connection of the caller's transaction.  A job's state changes only in :meth:`change`,
+which also writes the event that QueryEvent answers, so history and state cannot part company.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from ce.accounts import accounts_table
+from grid.states import CreamState
+from lb.outbox import outbox_table
+
+SCHEMA_VERSION: Final = 1
+metadata = MetaData(info={"room": "ce"})
+
+_identity = Table(
+    "ce_identity",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("db_id", String(40), nullable=False),
+)
+
+_jobs = Table(
+    "ce_jobs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("dn", String(1024), nullable=False),
+    Column("description_id", String(255), nullable=False),
+    Column("fqan", String(1024)),
+    Column("vo", String(255)),
+    Column("queue", String(64), nullable=False),
+    Column("jdl", Text, nullable=False),
+    Column("grid_id", String(1024)),
+    Column("delegation_id", String(255), nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("changed", Float, nullable=False),
+    Column("batch_id", String(80)),
+    Column("launches", Integer, nullable=False, default=0),
+    Column("seqcode", String(200), nullable=False, default=""),
+    Column("node", String(255)),
+    Column("cancel", Boolean, nullable=False, default=False),
+    Column("operator_end", Boolean, nullable=False, default=False),
+    UniqueConstraint("dn", "description_id"),
+    Index("ce_jobs_state", "state"),
+)
+
+_events = Table(
+    "ce_events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("job", String(40), ForeignKey("ce_jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("state", String(20), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("exit_code", Integer),
+    Column("reason", Text),
+    Column("node", String(255)),
+    Column("seqcode", String(200)),
+    Column("infrastructure", Boolean, nullable=False, default=False),
+    Column("verdict", String(20)),
+    sqlite_autoincrement=True,
+)
+
+_commands = Table(
+    "ce_commands",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("job", String(40), ForeignKey("ce_jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(40), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("description", Text),
+    Column("at", Float, nullable=False),
+)
+
+accounts = accounts_table(metadata)
+outbox = outbox_table(metadata, "ce_lb_outbox")
+
+FINAL: Final = tuple(state.value for state in CreamState if state.final)
+LIVE: Final = tuple(state.value for state in CreamState if not state.final)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row of the jobs table.  Times are seconds of the epoch."""
+
+    id: str
+    dn: str
+    description_id: str
+    fqan: str | None
+    vo: str | None
+    queue: str
+    jdl: str
+    grid_id: str | None
+    delegation_id: str
+    slot: int
+    state: CreamState
+    created: float
+    changed: float
+    batch_id: str | None
+    launches: int
+    seqcode: str
+    node: str | None
+    cancel: bool
+    operator_end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A new state of a job and what goes with it.
+
+    :ivar infrastructure: the element or the node lost the job; it is not the user's matter.
+    :ivar verdict: the wrapper's advice for a job that did not end well, ``abort`` or ``resubmit``.
+    """
+
+    state: CreamState
+    at: float
+    exit_code: int | None = None
+    reason: str | None = None
+    node: str | None = None
+    seqcode: str | None = None
+    infrastructure: bool = False
+    verdict: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEvent:
+    """One entry of the status history, with the grid id of its job."""
+
+    id: int
+    job: str
+    grid_id: str | None
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One entry of the command history."""
+
+    name: str
+    status: str
+    description: str | None
+    at: float
+
+
+def ensure_identity(connection: Connection) -> str:
+    """The id of this database, made once; another one means that all jobs were lost (CREAM)."""
+    found = connection.execute(select(_identity.c.db_id)).scalar()
+    if found is None:
+        found = secrets.token_hex(16)
+        connection.execute(insert(_identity).values(id=1, db_id=found))
+    return str(found)
+
+
+def add_job(connection: Connection, values: dict[str, Any], at: float) -> Job:
+    """Insert a job in state REGISTERED under a new id (``CREAM`` and nine digits) with its first event."""
+    while True:
+        name = f"CREAM{secrets.randbelow(10**9):09d}"
+        if connection.execute(select(_jobs.c.id).where(_jobs.c.id == name)).scalar() is None:
+            break
+    state = CreamState.REGISTERED
+    row = {"id": name, "state": state.value, "created": at, "changed": at, **values}
+    connection.execute(insert(_jobs).values(**row))
+    connection.execute(insert(_events).values(job=name, state=state.value, at=at, infrastructure=False))
+    found = get_job(connection, name)
+    if found is None:
+        raise LookupError(name)
+    return found
+
+
+def change(connection: Connection, job: str, to: Change) -> bool:
+    """Move a job to another state and write the event.
+
+    :returns: False, and nothing is done, when the job is not known or has ended; only PURGED follows an end.
+    """
+    allowed = FINAL if to.state is CreamState.PURGED else LIVE
+    values: dict[str, Any] = {"state": to.state.value, "changed": to.at}
+    if to.node is not None:
+        values["node"] = to.node
+    if to.seqcode is not None:
+        values["seqcode"] = to.seqcode
+    moved = connection.execute(update(_jobs).where(_jobs.c.id == job, _jobs.c.state.in_(allowed)).values(**values))
+    if moved.rowcount != 1:
+        return False
+    connection.execute(
+        insert(_events).values(
+            job=job,
+            state=to.state.value,
+            at=to.at,
+            exit_code=to.exit_code,
+            reason=to.reason,
+            node=to.node,
+            seqcode=to.seqcode,
+            infrastructure=to.infrastructure,
+            verdict=to.verdict,
+        )
+    )
+    return True
+
+
+def set_fields(connection: Connection, job: str, **values: Any) -> None:
+    """Set columns that are not the state: batch_id, launches, cancel, operator_end, seqcode, jdl, slot."""
+    connection.execute(update(_jobs).where(_jobs.c.id == job).values(**values))
+
+
+def add_command(connection: Connection, job: str, name: str, at: float, description: str | None = None) -> None:
+    """Write a command that was carried out (CREAM spells the status SUCCESSFULL)."""
+    row = {"job": job, "name": name, "status": "SUCCESSFULL", "description": description, "at": at}
+    connection.execute(insert(_commands).values(**row))
+
+
+def get_job(connection: Connection, name: str) -> Job | None:
+    """The job of that id."""
+    row = connection.execute(select(_jobs).where(_jobs.c.id == name)).mappings().first()
+    return None if row is None else _job(row)
+
+
+def find_registered(connection: Connection, dn: str, description_id: str) -> Job | None:
+    """The job that ``dn`` registered under ``description_id``."""
+    wanted = select(_jobs).where(_jobs.c.dn == dn, _jobs.c.description_id == description_id)
+    row = connection.execute(wanted).mappings().first()
+    return None if row is None else _job(row)
+
+
+def jobs_in(connection: Connection, states: Collection[CreamState], limit: int | None = None) -> list[Job]:
+    """Every job in one of ``states``, or the first ``limit`` of them, oldest first."""
+    wanted = (
+        select(_jobs).where(_jobs.c.state.in_([state.value for state in states])).order_by(_jobs.c.created).limit(limit)
+    )
+    return [_job(row) for row in connection.execute(wanted).mappings()]
+
+
+def jobs_of(connection: Connection, dn: str | None, limit: int) -> list[Job]:
+    """Jobs of ``dn`` (of everybody when None) that are not purged, newest first, at most ``limit``."""
+    wanted = select(_jobs).where(_jobs.c.state != CreamState.PURGED.value)
+    if dn is not None:
+        wanted = wanted.where(_jobs.c.dn == dn)
+    rows = connection.execute(wanted.order_by(_jobs.c.created.desc()).limit(limit)).mappings()
+    return [_job(row) for row in rows]
+
+
+def count_live(connection: Connection, queue: str | None = None) -> int:
+    """How many jobs have not ended."""
+    wanted = select(func.count()).select_from(_jobs).where(_jobs.c.state.in_(LIVE))
+    if queue is not None:
+        wanted = wanted.where(_jobs.c.queue == queue)
+    return int(connection.execute(wanted).scalar_one())
+
+
+def expire(connection: Connection, moment: float, limit: int) -> list[str]:
+    """Remove, with their histories, jobs that ended, or were registered and never started, before ``moment``.
+
+    :returns: the ids of at most ``limit`` such jobs.
+    """
+    over = (*FINAL, CreamState.REGISTERED.value)
+    wanted = select(_jobs.c.id).where(_jobs.c.state.in_(over), _jobs.c.changed < moment).limit(limit)
+    names = [str(name) for name in connection.execute(wanted).scalars()]
+    for table, column in ((_events, _events.c.job), (_commands, _commands.c.job), (_jobs, _jobs.c.id)):
+        connection.execute(delete(table).where(column.in_(names)))
+    return names
+
+
+def last_event(connection: Connection) -> int:
+    """The highest event id, 0 when there is none."""
+    return int(connection.execute(select(func.max(_events.c.id))).scalar() or 0)
+
+
+def events_after(
+    connection: Connection,
+    after: int,
+    *,
+    until: int | None = None,
+    dn: str | None = None,
+    states: Iterable[str] = (),
+    since: float | None = None,
+    before: float | None = None,
+    limit: int = 1000,
+) -> list[StatusEvent]:
+    """Events with id > ``after`` in order; ``dn`` restricts them to one owner's jobs."""
+    wanted = select(_events, _jobs.c.grid_id).join(_jobs, _jobs.c.id == _events.c.job).where(_events.c.id > after)
+    if until is not None:
+        wanted = wanted.where(_events.c.id <= until)
+    if dn is not None:
+        wanted = wanted.where(_jobs.c.dn == dn)
+    names = list(states)
+    if names:
+        wanted = wanted.where(_events.c.state.in_(names))
+    if since is not None:
+        wanted = wanted.where(_events.c.at >= since)
+    if before is not None:
+        wanted = wanted.where(_events.c.at <= before)
+    rows = connection.execute(wanted.order_by(_events.c.id).limit(limit)).mappings()
+    return [_event(row) for row in rows]
+
+
+def history(connection: Connection, job: str) -> list[StatusEvent]:
+    """Every event of one job in order."""
+    wanted = select(_events, _jobs.c.grid_id).join(_jobs, _jobs.c.id == _events.c.job).where(_events.c.job == job)
+    return [_event(row) for row in connection.execute(wanted.order_by(_events.c.id)).mappings()]
+
+
+def commands_of(connection: Connection, job: str) -> list[Command]:
+    """Every command of one job in order."""
+    wanted = select(_commands).where(_commands.c.job == job).order_by(_commands.c.id)
+    rows = connection.execute(wanted).mappings()
+    return [Command(row["name"], row["status"], row["description"], row["at"]) for row in rows]
+
+
+def _job(row: RowMapping) -> Job:
+    return Job(**{**row, "state": CreamState(row["state"])})
+
+
+def _event(row: RowMapping) -> StatusEvent:
+    values = ("at", "exit_code", "reason", "node", "seqcode", "infrastructure", "verdict")
+    fields = {name: row[name] for name in values}
+    return StatusEvent(row["id"], row["job"], row["grid_id"], Change(CreamState(row["state"]), **fields))
