@@ -147,6 +147,32 @@ def explain(
             asked[ce_id] = open_ones
         else:
             idle.append((ce_id, str(records[0].ad.value("GlueCEStateStatus"))))
+    conditions = _conditions(job, asked, wms_requirements, value)
+    demands = [compiled(each) for each in (job.requirements, wms_requirements) if each is not None]
+    rank = compiled(job.rank)
+    unranked = 0
+    for records in asked.values():
+        meeting = [record for record in records if all(is_true(value(demand, record)) for demand in demands)]
+        if meeting and not any(_is_number(value(rank, record)) for record in meeting):
+            unranked += 1
+    return Explanation(
+        known=len(elements),
+        refusals=refusals,
+        idle=tuple(idle),
+        conditions=tuple(conditions),
+        unpublished=tuple(_unpublished(job, snapshot)),
+        unranked=unranked,
+        rank=job.rank.text(),
+    )
+
+
+def _conditions(
+    job: Job,
+    asked: dict[str, list[CeRecord]],
+    wms_requirements: Expr | None,
+    value: Callable[[Callable[..., Value], CeRecord], Value],
+) -> list[Condition]:
+    """How each term of the Requirements and of the WMS's own fares, the hardest first."""
     terms = [(each, False) for each in job.conjuncts(job.requirements)]
     terms += [(each, True) for each in job.conjuncts(wms_requirements)]
     conditions: list[Condition] = []
@@ -160,24 +186,7 @@ def explain(
         if failed:
             near = _near(term, job.ad, [each for records in failed.values() for each in records])
             conditions.append(Condition(term.text(), len(failed), len(asked), near, of_the_wms))
-    conditions.sort(key=lambda each: -each.failed)
-    meeting = [
-        ce_id
-        for ce_id, records in asked.items()
-        if any(
-            all(is_true(value(compiled(each), record)) for each in (job.requirements, wms_requirements) if each)
-            for record in records
-        )
-    ]
-    return Explanation(
-        known=len(elements),
-        refusals=refusals,
-        idle=tuple(idle),
-        conditions=tuple(conditions),
-        unpublished=tuple(_unpublished(job, snapshot)),
-        unranked=len(meeting),
-        rank=job.rank.text(),
-    )
+    return sorted(conditions, key=lambda each: -each.failed)
 
 
 def _by_element(records: Iterable[CeRecord]) -> dict[str, list[CeRecord]]:
@@ -250,7 +259,7 @@ def _near(term: Expr, own: ClassAd, records: Sequence[CeRecord]) -> str:
     found = [(each.ad.value(left.name), each.ce_id) for each in records]
     if all(value is UNDEFINED for value, _ in found):
         return f"{left.name} is not published by any of them"
-    numbers = [pair for pair in found if isinstance(pair[0], (int, float)) and not isinstance(pair[0], bool)]
+    numbers = [pair for pair in found if _is_number(pair[0])]
     if operator in (">=", ">", "<=", "<") and numbers:
         largest = operator in (">=", ">")
         best, ce_id = (max if largest else min)(numbers, key=lambda pair: pair[0])  # type: ignore[arg-type,return-value]
@@ -280,6 +289,10 @@ def _near_member(wanted: Expr, held: Reference, own: ClassAd, records: Sequence[
 def _found(values: Iterable[Value]) -> str:
     counted = Counter("undefined" if value is UNDEFINED else _literal(value) for value in values)
     return "found: " + _listed([text for text, _ in counted.most_common()])
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _literal(value: Value) -> str:

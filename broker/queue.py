@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from grid.jobid import JobId
 
 SCHEMA_VERSION = 1
-metadata = sa.MetaData()
+metadata = sa.MetaData(info={"room": "broker"})
 
 _REQUESTS = sa.Table(
     "broker_requests",

@@ -72,13 +72,14 @@ class AuthorizationPoint:
         if identity.vo not in self._admitted:
             raise VoNotAdmitted(identity.dn, identity.vo, self._admitted)
 
-    def owner(self, environ: Mapping[str, Any], action: str, job: JobId) -> tuple[Identity, jobs.Job]:
+    def owner(self, environ: Mapping[str, Any], action: str, job_id: str) -> jobs.Job:
         """Admit the owner of a job that has not been purged.
 
         :raises JobNotFound: for everybody else, and when there is no such job.
+        :raises JobIdError: when the text is no job identifier.
         """
         identity = self.known(environ, action)
-        return identity, self.owned(identity, job)
+        return self.owned(identity, JobId.parse(job_id))
 
     def owned(self, identity: Identity, job: JobId) -> jobs.Job:
         """The job, if it is ``identity``'s.

@@ -9,17 +9,19 @@
     │   ├── VoNotAdmitted          names the admitted virtual organisations
     │   └── FullProxyRequired      a limited proxy may not do this
     ├── OperationNotAllowed
-    │   └── WrongPhase             the job is past, or not yet at, the moment for this
-    └── InvalidArgument
-        ├── ProtocolNotAvailable
-        └── TooManyFiles
+    │   ├── WrongPhase             the job is past, or not yet at, the moment for this
+    │   └── TooManyFiles
+    ├── InvalidArgument
+    │   └── ProtocolNotAvailable
+    └── NoSuitableResource
+        └── NothingMatches         with the lines that say why
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grid.errors import AuthorizationDenied, InvalidArgument, JobUnknown, OperationNotAllowed
+from grid.errors import AuthorizationDenied, InvalidArgument, JobUnknown, NoSuitableResource, OperationNotAllowed
 
 
 class JobNotFound(JobUnknown):
@@ -90,4 +92,17 @@ class TooManyFiles(OperationNotAllowed):
         super().__init__(
             f"The maximum number of {direction} sandbox files is reached: the job names {count}, "
             f"the server allows {limit}; pack them into an archive"
+        )
+
+
+class NothingMatches(NoSuitableResource):
+    """No computing element matches now.
+
+    :param lines: why, one sentence each.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__(
+            "No Computing Element matching your job requirements has been found!",
+            causes=tuple(lines) or ("BrokerHelper: no compatible resources",),
         )

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from grid.jobid import JobId
 
 SCHEMA_VERSION = 1
-metadata = sa.MetaData()
+metadata = sa.MetaData(info={"room": "wmproxy"})
 
 _JOBS = sa.Table(
     "wmproxy_jobs",

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from grid.files import fsync_directory, make_directory, write_private
 from grid.jobid import JobId, JobIdError
@@ -24,6 +25,7 @@ _MAKING = ".making-"
 _REMOVING = ".removing-"
 _START_LOCK = ".startLockFile.lock"
 _STALE = 600.0
+_URI_SAFE = "!$&'()*+,;=:@"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Sandboxes:
 
     def url(self, job: JobId, *parts: str) -> str:
         """The HTTPS URI of a job's directory, or of something in it."""
-        return "/".join((self._base_url, self.relative(job), *parts))
+        return "/".join((self._base_url, self.relative(job), *(quote(part, safe=_URI_SAFE) for part in parts)))
 
     def of(self, job: JobId) -> JobDirectory:
         """The directory of a job, existing or not."""

@@ -1,0 +1,102 @@
+"""The broker's process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from broker import queue
+from broker.access import User
+from broker.ce_client import ComputingElements
+from broker.control import ControlServer
+from broker.dispatcher import Dispatcher
+from broker.explanation import explain
+from broker.ledger import Ledger
+from broker.matchmaker import Job, match
+from broker.planner import Planner
+from broker.settings import BrokerSettings
+from broker.supermarket import Supermarket
+from grid.doorbell import Doorbell, ring
+from grid.fqan import Fqan
+from infosys.client import LdapSource
+from jdl.parser import parse
+from storage import schema
+from storage.engine import open_engine
+
+log = logging.getLogger("wms.broker")
+
+_PURGE_PERIOD = 20.0
+
+
+def create_schema(settings: BrokerSettings) -> None:
+    """Make the broker's tables; called before any service that uses them starts."""
+    engine = open_engine(settings.database_url)
+    try:
+        schema.create(engine, queue.metadata, queue.SCHEMA_VERSION)
+    finally:
+        engine.dispose()
+
+
+def run(settings: BrokerSettings, stop: threading.Event) -> None:
+    """Serve until ``stop`` is set; :func:`wake` ends the wait."""
+    ledger = Ledger(
+        settings.database_url, settings.journal_directory / "broker.0.log", settings.interlogger_doorbell
+    )
+    scheduler = BackgroundScheduler(daemon=True, timezone=UTC)
+    scheduler.start()
+    supermarket = Supermarket(
+        [LdapSource(url, base) for url, base in settings.information_sources],
+        refresh=settings.refresh_period,
+        lifetime=settings.entry_lifetime,
+        blacklist=settings.blacklist,
+        scheduler=scheduler,
+    ).start()
+    elements = ComputingElements(settings)
+    planner = Planner(settings, ledger, supermarket, elements)
+    control = ControlServer(
+        settings.control_socket,
+        {"match": _Matcher(supermarket), "health": lambda _: _health(supermarket, ledger)},
+    )
+    try:
+        with Doorbell.listen(settings.doorbell) as bell:
+            dispatcher = Dispatcher(settings, ledger, planner, elements, bell)
+            scheduler.add_job(dispatcher.purge, "interval", seconds=_PURGE_PERIOD, max_instances=1, coalesce=True)
+            log.info("the broker knows %d computing elements", len(supermarket.snapshot().records))
+            dispatcher.run(stop)
+    finally:
+        control.close()
+        supermarket.close()
+        scheduler.shutdown(wait=False)
+        ledger.close()
+
+
+def wake(settings: BrokerSettings) -> None:
+    """Make the main loop look again."""
+    ring(settings.doorbell)
+
+
+class _Matcher:
+    """Answers jobListMatch."""
+
+    def __init__(self, supermarket: Supermarket) -> None:
+        self._supermarket = supermarket
+
+    def __call__(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        job = Job(parse(str(request["ad"])))
+        user = User(str(request["owner"]), tuple(Fqan.parse(text) for text in request["fqans"]))
+        snapshot = self._supermarket.snapshot()
+        found = match(job, snapshot, user)
+        lines = [] if found.candidates else explain(job, snapshot, user).lines()
+        return {"candidates": [[c.ce_id, c.listed_rank] for c in found.candidates], "explanation": list(lines)}
+
+
+def _health(supermarket: Supermarket, ledger: Ledger) -> Mapping[str, Any]:
+    snapshot = supermarket.snapshot()
+    with ledger.engine.connect() as connection:
+        waiting = queue.waiting_count(connection)
+    return {"computing_elements": len(snapshot.records), "requests": waiting, "problems": list(snapshot.problems)}

@@ -1,0 +1,225 @@
+"""The operator's command ``wms``.
+
+Exit codes: 0 success; 1 an error, told in one sentence on standard error; 2 wrong usage; 3 ``wms status`` of a
+node that is down or not wholly up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from grid.errors import GridError
+
+_EPILOG = """\
+a first look:
+  wms demo                   a whole grid in a scratch directory, one job, nothing left
+a node to keep:
+  wms init ~/node --ports auto
+  wms up ~/node --detach
+  wms proxy ~/node
+  eval "$(wms env ~/node)"
+  glite-wms-job-submit -a job.jdl
+  wms down ~/node
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    for noisy in ("apscheduler", "urllib3", "zeep", "spyne", "gunicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        return int(options.action(options))
+    except GridError as error:
+        print(f"wms {options.command}: {error.description}", file=sys.stderr)
+        for cause in error.causes:
+            print(f"    {cause}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"wms {options.command}: interrupted", file=sys.stderr)
+        return 130
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"wms {options.command}: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wms",
+        description="Make and run a workload management node: WMProxy, L&B, information system, broker and CE.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--verbose", action="store_true", help="say more on standard error")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, action: object, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.set_defaults(action=action)
+        return sub
+
+    sub = add("init", _init, "make a node in a directory: configuration, test CA, credentials, databases")
+    _directory(sub)
+    sub.add_argument(
+        "--ports",
+        choices=("default", "auto"),
+        default="default",
+        help="default: the historical ports (7443, 8443, 9000, 2170 …); auto: free ones, chosen once",
+    )
+    sub.add_argument("--host", default="localhost", help="the name that certificates and addresses carry (localhost)")
+    sub.add_argument("--bind", default="127.0.0.1", help="the address that the services listen on (127.0.0.1)")
+    sub.add_argument("--vo", default="testvo", help="the test virtual organisation (testvo)")
+    sub.add_argument("--user", action="append", default=[], metavar="NAME", help="a further test user (repeatable)")
+
+    sub = add("up", _up, "start all services of a node and keep them running")
+    _directory(sub)
+    sub.add_argument("--detach", action="store_true", help="come back when every service answers")
+    sub.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds to wait for that (60)")
+
+    sub = add("down", _down, "stop a node; running payloads are ended and run again after the next up")
+    _directory(sub)
+    sub.add_argument("--keep-jobs", action="store_true", help="leave running payloads alone; the next up adopts them")
+
+    sub = add("status", _status, "show whether each service runs and answers")
+    _directory(sub)
+    sub.add_argument("--json", action="store_true", help="print one JSON object")
+
+    sub = add("env", _env, "print shell exports for the clients: eval \"$(wms env DIR)\"")
+    _directory(sub)
+    sub.add_argument("--user", default="alice", metavar="NAME", help="whose proxy (alice)")
+
+    sub = add("proxy", _proxy, "make a proxy with VOMS attributes for a test user")
+    _directory(sub)
+    sub.add_argument("--user", default="alice", metavar="NAME", help="the test user (alice)")
+    sub.add_argument("--fqan", action="append", default=[], metavar="FQAN", help="an attribute, the first is primary")
+    sub.add_argument("--hours", type=float, default=12.0, metavar="N", help="life time (12)")
+    sub.add_argument("--no-voms", action="store_true", help="leave the attributes out")
+    sub.add_argument("--limited", action="store_true", help="make a limited proxy")
+    sub.add_argument("--out", type=Path, metavar="FILE", help="where to (the user's proxy.pem in the node)")
+    sub.add_argument("--json", action="store_true", help="print one JSON object")
+
+    sub = add("revoke", _revoke, "revoke a test user's certificate; a running node refuses it within a minute")
+    _directory(sub)
+    sub.add_argument("name", metavar="NAME", help="the test user")
+
+    sub = add("run", _run, "run one service in the foreground (for systemd, or to spread services over machines)")
+    _directory(sub)
+    sub.add_argument("service", metavar="SERVICE", help="wmproxy, lb, interlogger, bdii, broker or ce")
+
+    sub = add("demo", _demo, "bring up a grid, run a job on it, show its output, leave nothing running")
+    sub.add_argument("directory", type=Path, nargs="?", metavar="DIR", help="where to (a scratch directory, removed)")
+    return parser
+
+
+def _directory(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", type=Path, metavar="DIR", help="the node's directory")
+
+
+def _init(options: argparse.Namespace) -> int:
+    from node.setup import initialise
+
+    report = initialise(
+        options.directory.absolute(),
+        automatic_ports=options.ports == "auto",
+        host=options.host,
+        bind=options.bind,
+        vo=options.vo,
+        users=options.user,
+    )
+    for line in report:
+        print(line)
+    return 0
+
+
+def _up(options: argparse.Namespace) -> int:
+    from node.lifecycle import up
+
+    return up(options.directory.absolute(), detach=options.detach, timeout=options.timeout)
+
+
+def _down(options: argparse.Namespace) -> int:
+    from node.lifecycle import down
+
+    return down(options.directory.absolute(), keep_jobs=options.keep_jobs)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from node.lifecycle import status
+
+    report = status(options.directory.absolute())
+    if options.json:
+        print(json.dumps(report.as_json()))
+    else:
+        for line in report.lines():
+            print(line)
+    return 0 if report.ready else 3
+
+
+def _env(options: argparse.Namespace) -> int:
+    from node.environment import exports
+
+    for line in exports(options.directory.absolute(), options.user):
+        print(line)
+    return 0
+
+
+def _proxy(options: argparse.Namespace) -> int:
+    from gsi.credential import Credential
+    from node.configuration import Configuration
+    from node.credentials import Credentials
+    from node.layout import Layout
+
+    layout = Layout(options.directory.absolute())
+    layout.check()
+    configuration = Configuration.read(layout.configuration)
+    path = Credentials(layout).make_proxy(
+        options.user,
+        configuration.node.vo,
+        fqans=options.fqan,
+        hours=options.hours,
+        attributes=not options.no_voms,
+        limited=options.limited,
+        out=options.out,
+        uri=f"{configuration.node.host}:15000",
+    )
+    credential = Credential.load(path)
+    ends = credential.not_after.strftime("%Y-%m-%d %H:%M:%S UTC")
+    if options.json:
+        print(json.dumps({"path": str(path), "subject": credential.subject, "ends": ends}))
+    else:
+        print(f"{path}\n  subject  {credential.subject}\n  until    {ends}")
+    return 0
+
+
+def _revoke(options: argparse.Namespace) -> int:
+    from node.credentials import Credentials
+    from node.layout import Layout
+
+    layout = Layout(options.directory.absolute())
+    layout.check()
+    print(f"revoked {Credentials(layout).revoke(options.name)}")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from node.services import run
+
+    return run(options.directory.absolute(), options.service)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from node.demo import demonstrate
+
+    return demonstrate(options.directory)

@@ -1,0 +1,203 @@
+"""Up, down and status of a node."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grid.errors import ConfigurationError, GridError, TimedOut
+from grid.files import write_private
+from node.configuration import Configuration
+from node.layout import Layout
+from node.ports import PortInUse, is_free
+from node.process import is_same
+from node.supervisor import AlreadyUp, Supervisor, supervisor_pid
+
+log = logging.getLogger("wms.node")
+
+DOWN_DEADLINE = 12.0
+
+
+class DidNotComeUp(GridError):
+    """A service does not answer."""
+
+    default_code = 1205
+
+    def __init__(self, root: Path, missing: list[str], seconds: float) -> None:
+        self.missing = missing
+        logs = ", ".join(str(root / "log" / f"{name}.log") for name in missing) or str(root / "log")
+        super().__init__(
+            f"{root} did not come up within {seconds:.0f} s: {', '.join(missing) or 'the supervisor'} "
+            f"does not answer; the reason stands in {logs}"
+        )
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``wms status`` tells."""
+
+    root: Path
+    ready: bool
+    supervisor: int | None
+    services: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    endpoint: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "node": str(self.root),
+            "ready": self.ready,
+            "supervisor": self.supervisor,
+            "endpoint": self.endpoint,
+            "services": self.services,
+            "notes": list(self.notes),
+        }
+
+    def lines(self) -> list[str]:
+        if self.supervisor is None:
+            return [f"{self.root} is down; start it with `wms up {self.root}`"]
+        lines = [f"{self.root} is {'up' if self.ready else 'coming up, or partly down'} (supervisor {self.supervisor})"]
+        for name, service in self.services.items():
+            state = "answers" if service["ready"] else "does not answer"
+            extra = f", restarted {service['restarts']} times" if service["restarts"] else ""
+            last = f", last end: {service['last_exit']}" if service["last_exit"] else ""
+            lines.append(f"  {name:<12} {state:<16} pid {service['pid'] or '-'}{extra}{last}")
+        return [*lines, *(f"  note: {note}" for note in self.notes)]
+
+
+def up(root: Path, *, detach: bool, timeout: float) -> int:
+    """Start a node.
+
+    :raises PortInUse: naming the port and the service.
+    :raises AlreadyUp: when it runs.
+    :raises DidNotComeUp: naming the services that do not answer (the node is stopped again).
+    """
+    layout = Layout(root)
+    layout.check()
+    configuration = Configuration.read(layout.configuration)
+    pid = supervisor_pid(layout.run)
+    if pid is not None:
+        raise AlreadyUp(root, pid)
+    leftovers = _leftovers(layout)
+    if not leftovers:
+        for service, port in configuration.ports().items():
+            if not is_free(configuration.node.bind, port):
+                raise PortInUse(service, configuration.node.bind, port)
+    if detach:
+        return _up_detached(layout, timeout)
+    return _supervise(layout, configuration)
+
+
+def _supervise(layout: Layout, configuration: Configuration) -> int:
+    from node import services
+
+    services.prepare(layout, configuration)
+    health = services.Health(layout, configuration)
+    supervisor = Supervisor(
+        layout.root,
+        layout.run,
+        layout.logs,
+        services.NAMES,
+        ready=health.answers,
+        end_payloads=lambda: services.end_payloads(layout, configuration),
+    )
+    return supervisor.serve()
+
+
+def _up_detached(layout: Layout, timeout: float) -> int:
+    started = time.monotonic()
+    log_file = layout.logs / "supervisor.log"
+    descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "node", "up", str(layout.root)],
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            start_new_session=True,
+            cwd="/",
+        )
+    finally:
+        os.close(descriptor)
+    while time.monotonic() - started < timeout:
+        report = status(layout.root)
+        if report.ready:
+            print(f"{layout.root} is up: {len(report.services)} services answer ({time.monotonic() - started:.1f} s)")
+            return 0
+        if process.poll() is not None:
+            last = _last_line(log_file)
+            raise ConfigurationError(f"{layout.root} did not come up: {last or f'see {log_file}'}")
+        time.sleep(0.1)
+    report = status(layout.root)
+    down(layout.root, keep_jobs=False)
+    raise DidNotComeUp(layout.root, [n for n, s in report.services.items() if not s["ready"]], timeout)
+
+
+def down(root: Path, *, keep_jobs: bool) -> int:
+    """Stop a node.
+
+    :raises TimedOut: when the supervisor does not end in time.
+    """
+    layout = Layout(root)
+    layout.check()
+    pid = supervisor_pid(layout.run)
+    if pid is None:
+        print(f"{root} is down already")
+        return 0
+    started = time.monotonic()
+    write_private(layout.run / "stop.json", json.dumps({"keep_jobs": keep_jobs}).encode())
+    os.kill(pid, signal.SIGTERM)
+    while supervisor_pid(layout.run) is not None:
+        if time.monotonic() - started > DOWN_DEADLINE:
+            raise TimedOut(f"the supervisor {pid} did not end within {DOWN_DEADLINE:.0f} s; see {layout.logs}")
+        time.sleep(0.05)
+    print(f"{root} is down ({time.monotonic() - started:.1f} s{', jobs go on' if keep_jobs else ''})")
+    return 0
+
+
+def status(root: Path) -> Report:
+    """Look at a node."""
+    layout = Layout(root)
+    layout.check()
+    configuration = Configuration.read(layout.configuration)
+    pid = supervisor_pid(layout.run)
+    if pid is None:
+        return Report(root, False, None, endpoint=configuration.wmproxy_endpoint)
+    try:
+        data = json.loads((layout.run / "status.json").read_text())
+    except (OSError, ValueError):
+        data = {"ready": False, "services": {}}
+    return Report(
+        root, bool(data["ready"]), pid, data["services"], tuple(_notes()), configuration.wmproxy_endpoint
+    )
+
+
+def _notes() -> list[str]:
+    if os.geteuid() == 0:
+        return []
+    return ["single-user mode: jobs run under the account of the services, and those of a second DN are refused"]
+
+
+def _leftovers(layout: Layout) -> bool:
+    """Whether services of a supervisor that was killed still run; the next one ends them."""
+    try:
+        services = json.loads((layout.run / "status.json").read_text())["services"].values()
+        return any(s["pid"] and is_same(int(s["pid"]), str(s["started"])) for s in services)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""

@@ -1,0 +1,155 @@
+"""The WMProxy port: each operation of the WSDL, translated into calls on the rooms behind it.
+
+Nothing is decided here.  Every method takes the call (for its connection) and the parts as the WSDL names them,
+asks the authorization point, and returns plain values.
+"""
+
+from __future__ import annotations
+
+from broker import control
+from delegation.port import get_proxy_request, put_proxy
+from delegation.store import DelegationStore
+from grid.jobid import JobId
+from gsi.identity import Identity
+from wmproxy.authorization import AuthorizationPoint
+from wmproxy.control import Controller
+from wmproxy.errors import NothingMatches, ProtocolNotAvailable
+from wmproxy.jobs import Job
+from wmproxy.registration import Registration
+from wmproxy.sandboxes import Sandboxes
+from wmproxy.settings import WmproxySettings
+from wmproxy.start import Starter
+from wsdl.service import Call
+from wsdl.types import DestURIStruct, JobIdStruct, JobStatusStruct, StringAndLong
+
+PROTOCOLS = ("https",)
+
+
+class WMProxyPort:
+    """Handlers of the 33 operations; those that are not here yet are answered by the SOAP layer."""
+
+    def __init__(
+        self,
+        settings: WmproxySettings,
+        authorization: AuthorizationPoint,
+        registration: Registration,
+        starter: Starter,
+        controller: Controller,
+        sandboxes: Sandboxes,
+        delegations: DelegationStore,
+    ) -> None:
+        self._settings = settings
+        self._authorization = authorization
+        self._registration = registration
+        self._starter = starter
+        self._controller = controller
+        self._sandboxes = sandboxes
+        self._delegations = delegations
+
+    # -- information -------------------------------------------------------------------------------------
+
+    def getVersion(self, call: Call) -> str:
+        self._authorization.known(call.environ, call.operation)
+        return self._settings.version
+
+    def getMaxInputSandboxSize(self, call: Call) -> int:
+        self._authorization.known(call.environ, call.operation)
+        return self._settings.max_input_sandbox
+
+    def getTransferProtocols(self, call: Call) -> list[str]:
+        self._authorization.known(call.environ, call.operation)
+        return list(PROTOCOLS)
+
+    # -- delegation --------------------------------------------------------------------------------------
+
+    def getProxyReq(self, call: Call, delegationID: str) -> str:
+        return get_proxy_request(self._delegations, self._member(call), delegationID)
+
+    def putProxy(self, call: Call, delegationID: str, proxy: str) -> None:
+        put_proxy(self._delegations, self._member(call), delegationID, proxy)
+
+    # -- registration and start --------------------------------------------------------------------------
+
+    def jobRegister(self, call: Call, jdl: str, delegationId: str) -> JobIdStruct:
+        record = self._registration.register(self._member(call), jdl, delegationId)
+        return self._struct(record.job)
+
+    def jobSubmit(self, call: Call, jdl: str, delegationId: str) -> JobIdStruct:
+        record = self._registration.submit(self._member(call), jdl, delegationId, _client(call))
+        return self._struct(record.job)
+
+    def jobStart(self, call: Call, jobId: str) -> None:
+        self._member(call)
+        self._starter.start(self._owned(call, jobId), _client(call))
+
+    def jobListMatch(self, call: Call, jdl: str, delegationId: str) -> list[StringAndLong]:
+        identity = self._member(call)
+        ad = self._registration.check_for_match(identity, jdl, delegationId)
+        answer = control.match(
+            self._settings.broker_control,
+            ad.text(),
+            identity.dn,
+            tuple(str(fqan) for fqan in identity.fqans),
+            self._settings.match_deadline,
+        )
+        if not answer.candidates:
+            raise NothingMatches(answer.explanation)
+        return [StringAndLong(ce_id, rank) for ce_id, rank in answer.candidates]
+
+    # -- control -----------------------------------------------------------------------------------------
+
+    def jobCancel(self, call: Call, jobId: str) -> None:
+        self._controller.cancel(self._owned(call, jobId))
+
+    def jobPurge(self, call: Call, jobId: str) -> None:
+        self._controller.purge(self._owned(call, jobId))
+
+    def getJDL(self, call: Call, jobId: str, type: str) -> str:
+        return self._registration.jdl(self._owned(call, jobId), type)
+
+    def getJobStatus(self, call: Call, jobId: str) -> JobStatusStruct:
+        record = self._owned(call, jobId)
+        return JobStatusStruct(str(record.job), self._controller.status(record).value)
+
+    def getOutputFileList(self, call: Call, jobId: str, protocol: str) -> list[StringAndLong]:
+        record = self._owned(call, jobId)
+        _protocols(protocol or "default")
+        return [StringAndLong(uri, size) for uri, size in self._controller.output_files(record)]
+
+    def getSandboxDestURI(self, call: Call, jobId: str, protocol: str) -> list[str]:
+        return self._input_uris(self._owned(call, jobId), protocol)
+
+    def getSandboxBulkDestURI(self, call: Call, jobId: str, protocol: str) -> list[DestURIStruct]:
+        record = self._owned(call, jobId)
+        return [DestURIStruct(str(record.job), self._input_uris(record, protocol))]
+
+    # -- shared ------------------------------------------------------------------------------------------
+
+    def _member(self, call: Call) -> Identity:
+        return self._authorization.member(call.environ, call.operation)
+
+    def _owned(self, call: Call, job_id: str) -> Job:
+        return self._authorization.owner(call.environ, call.operation, job_id)
+
+    def _input_uris(self, record: Job, protocol: str) -> list[str]:
+        return [self._sandboxes.url(record.job, "input") for _ in _protocols(protocol or "all")]
+
+    def _struct(self, job: JobId) -> JobIdStruct:
+        return JobIdStruct(str(job), "", f"{self._sandboxes.relative(job)}/input")
+
+
+def _protocols(wanted: str) -> tuple[str, ...]:
+    """The protocols that ``wanted`` stands for: ``all``, ``default`` or a name.
+
+    :raises ProtocolNotAvailable: for a name that is not served.
+    """
+    if wanted in ("all", "default"):
+        return PROTOCOLS
+    if wanted not in PROTOCOLS:
+        raise ProtocolNotAvailable(wanted, PROTOCOLS)
+    return (wanted,)
+
+
+def _client(call: Call) -> str:
+    return str(call.environ.get("REMOTE_ADDR") or "unknown")
+

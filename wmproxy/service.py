@@ -1,0 +1,156 @@
+"""The WMProxy process: SOAP on one path, the sandbox files beside it, both behind the same TLS and identity."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from delegation.port import DelegationPort
+from delegation.store import DelegationSettings, DelegationStore
+from gsi.keypool import KeyPool
+from gsi.trust import TrustStore
+from lb.channel import ChannelSettings
+from lb.client import Bookkeeping
+from lb.registration import Registrar
+from storage import schema
+from storage.engine import open_engine
+from web.identity import Authenticator
+from web.server import ServerSettings, serve
+from web.transfer import FileTransfer
+from wmproxy import jobs
+from wmproxy.authorization import AuthorizationPoint
+from wmproxy.control import Controller
+from wmproxy.ledger import Ledger
+from wmproxy.port import WMProxyPort
+from wmproxy.recovery import recover
+from wmproxy.registration import Registration
+from wmproxy.sandboxes import Sandboxes
+from wmproxy.settings import WmproxySettings
+from wmproxy.start import Starter
+from wmproxy.uploads import SandboxPolicy
+from wsdl.contract import Contract
+from wsdl.documents import Documents
+from wsdl.service import soap_application
+
+log = logging.getLogger("wms.wmproxy")
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+PORT = "WMProxy_PortType"
+DELEGATION_1 = "WMProxyDelegation_PortType"
+DELEGATION_2 = "WMProxyDelegation2_PortType"
+
+
+def create_schema(settings: WmproxySettings) -> None:
+    """Make WMProxy's tables; called before any service that uses them starts."""
+    engine = open_engine(settings.database_url)
+    try:
+        schema.create(engine, jobs.metadata, jobs.SCHEMA_VERSION)
+    finally:
+        engine.dispose()
+
+
+def run(settings: WmproxySettings) -> int:
+    """Serve until SIGTERM; returns the exit code."""
+    _recover(settings)
+    return serve(
+        lambda: Application(settings),
+        ServerSettings(
+            name="wmproxy",
+            binds=settings.binds,
+            certificate=settings.certificate,
+            key=settings.key,
+            workers=settings.workers,
+            threads=settings.threads,
+            run_dir=settings.run_directory,
+            max_body=max(settings.max_input_sandbox, 8 << 20),
+        ),
+    )
+
+
+class Application:
+    """What one worker process holds: database, connections and the WSGI callable."""
+
+    def __init__(self, settings: WmproxySettings) -> None:
+        self._parts = _Parts(settings)
+        self._pool = KeyPool()
+        trust = TrustStore(settings.certificate_directory, settings.voms_directory)
+        delegations = DelegationStore(DelegationSettings(settings.delegation_directory), trust, self._pool)
+        authenticator = Authenticator(trust)
+        authorization = AuthorizationPoint(authenticator, self._parts.ledger.engine, settings.admitted_vos)
+        registration = self._parts.registration(delegations, authorization)
+        sandboxes = self._parts.sandboxes
+        port = WMProxyPort(
+            settings,
+            authorization,
+            registration,
+            Starter(settings, self._parts.ledger, sandboxes),
+            Controller(settings, self._parts.ledger, sandboxes, self._parts.bookkeeping()),
+            sandboxes,
+            delegations,
+        )
+        delegation = DelegationPort(delegations, lambda call, action: authorization.member(call.environ, action))
+        contract = Contract.load("WMProxy.wsdl")
+        addresses = dict.fromkeys((PORT, DELEGATION_1, DELEGATION_2), settings.endpoint)
+        self._soap: Wsgi = soap_application(
+            contract,
+            {PORT: port, DELEGATION_1: delegation, DELEGATION_2: delegation},
+            Documents.of(contract, addresses),
+        )
+        self._files: Wsgi = FileTransfer(
+            SandboxPolicy(sandboxes, authorization, self._parts.ledger, settings.max_input_sandbox),
+            authenticator.identify,
+        )
+        self._sandbox_path = f"/{settings.sandbox_directory}/"
+
+    def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """One request."""
+        if str(environ.get("PATH_INFO", "")).startswith(self._sandbox_path):
+            return self._files(environ, start_response)
+        return self._soap(environ, start_response)
+
+    def close(self) -> None:
+        """Stop the worker's threads."""
+        self._pool.close()
+        self._parts.close()
+
+
+class _Parts:
+    """What serving and recovering both need."""
+
+    def __init__(self, settings: WmproxySettings) -> None:
+        self._settings = settings
+        self._channel = ChannelSettings(
+            certificate=settings.host_credential,
+            trust_dir=settings.certificate_directory,
+            deadline=settings.registration_deadline,
+        )
+        self.ledger = Ledger(
+            settings.database_url, settings.journal_directory / "wmproxy.0.log", settings.interlogger_doorbell
+        )
+        self.sandboxes = Sandboxes(settings.document_root, settings.sandbox_directory, settings.base_url)
+        self._registrar = Registrar(self._channel)
+
+    def registration(self, delegations: DelegationStore, authorization: AuthorizationPoint) -> Registration:
+        return Registration(
+            self._settings, self.ledger, self.sandboxes, delegations, authorization, self._registrar
+        )
+
+    def bookkeeping(self) -> Bookkeeping:
+        return Bookkeeping(self._channel)
+
+    def close(self) -> None:
+        self._registrar.close()
+        self.ledger.close()
+
+
+def _recover(settings: WmproxySettings) -> None:
+    """Finish what a crash cut off, before the workers start."""
+    parts = _Parts(settings)
+    try:
+        count = recover(settings, parts.ledger, parts.sandboxes)
+        if count:
+            log.info("removed %d sandboxes of registrations or purges that were cut off", count)
+    finally:
+        parts.close()

@@ -1,0 +1,88 @@
+"""Who may move which file of a sandbox: input in before the start, output in by the job, all out to the owner."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from broker import queue
+from grid.jobid import JobId, JobIdError
+from gsi.identity import Identity
+from web.transfer import Location, TransferRefused
+from wmproxy import jobs
+from wmproxy.authorization import AuthorizationPoint
+from wmproxy.errors import JobNotFound
+from wmproxy.jobs import Job, Phase
+from wmproxy.ledger import Ledger
+from wmproxy.sandboxes import Sandboxes
+
+_UNKNOWN = "there is no such file here, or it is not yours"
+
+
+class SandboxPolicy:
+    """The transfer policy of the sandbox tree (:class:`web.transfer.TransferPolicy`).
+
+    Only ``/<sandbox directory>/<xx>/<job>/{input,output}/<name>`` exist, and only for the job's owner; a job of
+    somebody else and no job are the same 404.
+    """
+
+    def __init__(
+        self, sandboxes: Sandboxes, authorization: AuthorizationPoint, ledger: Ledger, max_input: int
+    ) -> None:
+        self._sandboxes = sandboxes
+        self._authorization = authorization
+        self._ledger = ledger
+        self._max_input = max_input
+
+    def locate(self, identity: Identity, method: str, path: str) -> Location:
+        """Find the place of a URL path.
+
+        :raises TransferRefused: with the HTTP status and one sentence.
+        """
+        parts = path.strip("/").split("/")
+        if len(parts) != 5 or parts[0] != self._sandboxes.name or parts[3] not in ("input", "output"):
+            raise TransferRefused(404, _UNKNOWN)
+        try:
+            job = JobId.from_file_name(parts[2])
+            record = self._authorization.owned(identity, job)
+        except (JobIdError, JobNotFound):
+            raise TransferRefused(404, _UNKNOWN) from None
+        if parts[1] != job.reduced:
+            raise TransferRefused(404, _UNKNOWN)
+        directory = self._sandboxes.of(job)
+        if method in ("GET", "HEAD"):
+            return Location(directory.input if parts[3] == "input" else directory.output, parts[4], None, None)
+        if parts[3] == "output":
+            self._may_write_output(record)
+            return Location(directory.output, parts[4], None, None)
+        self._may_write_input(record)
+        return Location(directory.input, parts[4], self._max_input, lambda: self._open_input(record))
+
+    def _may_write_input(self, record: Job) -> None:
+        if record.phase is not Phase.REGISTERED:
+            raise TransferRefused(
+                409,
+                "the job was started or has ended: its input sandbox is closed; register a new job to send other files",
+            )
+
+    def _may_write_output(self, record: Job) -> None:
+        if record.phase is not Phase.STARTED:
+            raise TransferRefused(409, "the job has not been started: it has no output yet")
+        with self._ledger.engine.connect() as connection:
+            progress = queue.progress(connection, record.job)
+        if progress is None or progress.phase is queue.Phase.ENDED:
+            raise TransferRefused(409, "the job has ended: its output is complete and does not change any more")
+
+    @contextlib.contextmanager
+    def _open_input(self, record: Job) -> Iterator[None]:
+        """Hold the start off while an uploaded file gets its name."""
+        try:
+            with self._sandboxes.of(record.job).locked(exclusive=False):
+                with self._ledger.engine.connect() as connection:
+                    current = jobs.get(connection, record.job)
+                if current is None:
+                    raise TransferRefused(404, _UNKNOWN)
+                self._may_write_input(current)
+                yield
+        except FileNotFoundError:
+            raise TransferRefused(404, _UNKNOWN) from None
