@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +23,7 @@ from ce import database
 from ce.accounts import AccountMap
 from ce.database import Change, Job
 from ce.description import read_description
+from ce.jobproxy import ProxySource
 from ce.logbook import Logbook
 from ce.lrms import BatchJob, Lrms
 from ce.outcome import MAX_LAUNCHES, judge, may_launch_again
@@ -38,22 +39,12 @@ from lb.events import Event
 from lb.outbox import Outbox
 from storage.writer import GroupWriter
 
-if TYPE_CHECKING:
-    from ce.proxies import JobProxy
-
 _log = logging.getLogger("wms.ce")
 _LOOK_AGAIN = 5.0
 _HOUR = 3600.0
 _PREPARE_BATCH = 32
 
 T = TypeVar("T")
-
-
-class ProxySource(Protocol):
-    """Where the limited proxy of a job comes from."""
-
-    def of(self, job: Job) -> JobProxy:
-        """The proxy.  :raises GridError: there is none that can be used."""
 
 
 @dataclass(slots=True)

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
-from dataclasses import dataclass
-
 from ce.database import Job
+from ce.jobproxy import JobProxy
 from delegation.store import DelegationStore
 from grid.clock import now
 from grid.dn import normalise
 from grid.errors import DelegationError, ProxyExpired
 from gsi import proxy
 from gsi.credential import Credential
-
-
-@dataclass(frozen=True, slots=True)
-class JobProxy:
-    """PEM text (certificate, key, chain) and the end of the chain."""
-
-    pem: bytes
-    not_after: datetime.datetime
 
 
 class Proxies:

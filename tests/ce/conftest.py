@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ce.jobproxy import JobProxy
 from ce.process import kill_session, read_state
 from ce.settings import Accounts, CeSettings, Queue, Transfers
 
@@ -81,9 +82,7 @@ class StaticProxy:
     pem: bytes = b"not a proxy\n"
     lifetime: float = 3600.0
 
-    def of(self, job: object) -> object:
-        from ce.proxies import JobProxy
-
+    def of(self, job: object) -> JobProxy:
         return JobProxy(self.pem, datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=self.lifetime))
 
 
