@@ -21,12 +21,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from grid.errors import InternalFailure, InvalidArgument
 from lxml import etree
 
+from grid.errors import InternalFailure, InvalidArgument
 from wsdl import texts
 from wsdl.names import NIL, SOAP_ENCODING, XSI_TYPE, clark, local, namespace
-from wsdl.schema import ComplexType, Member, Schemas
+from wsdl.schema import ComplexType, Member, Schemas, SimpleType
 
 Reader = Callable[[etree._Element], object]
 Writer = Callable[[etree._Element, object], None]
@@ -277,7 +277,7 @@ def _field(member: Member) -> _Field:
     )
 
 
-def _simple(schemas: Schemas, name: str) -> texts.SimpleType:
+def _simple(schemas: Schemas, name: str) -> SimpleType:
     kind = schemas.type(name)
     if isinstance(kind, ComplexType):
         raise ValueError(f"{name} is not a simple type")

@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from wsdl import spyne_compat  # noqa: F401, I001 - must come before Spyne
-import spyne
-from spyne.model.complex import ComplexModelMeta
-
 from wsdl.contract import Operation, Port
 from wsdl.names import local, namespace
 from wsdl.protocol import Wire
 from wsdl.schema import ComplexType, Member, Schemas, SimpleType
+from wsdl.spyne_compat import ComplexModelMeta, spyne
 
-Function = Callable[..., tuple[object, ...]]
+Function = Callable[..., object]
 
 _PRIMITIVES: Final[Mapping[str, Any]] = {
     "boolean": spyne.Boolean,
@@ -78,14 +75,19 @@ class Models:
         )
 
 
-def service(port: Port, models: Models, wire: Callable[[Operation], Wire], function: Callable[[Operation], Function]) -> Any:
+def service(
+    port: Port, models: Models, wire: Callable[[Operation], Wire], function: Callable[[Operation], Function]
+) -> Any:
     """A Spyne service class for a port.
 
     :param wire: gives the reader and writer of an operation.
-    :param function: gives what Spyne calls: the context and the part values in, the answer's part values out.
+    :param function: gives what Spyne calls: the context and the part values in; out comes the value of the only
+        part of the answer, or a tuple of the values of all.
     """
-    methods = {name: _method(operation, models, wire(operation), function(operation))
-               for name, operation in port.operations.items()}
+    methods = {
+        name: _method(operation, models, wire(operation), function(operation))
+        for name, operation in port.operations.items()
+    }
     return type(spyne.Service)(port.name, (spyne.Service,), {**methods, "__module__": __name__})
 
 

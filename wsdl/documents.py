@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
-from grid.errors import ConfigurationError
 from lxml import etree
 
+from grid.errors import ConfigurationError
 from wsdl import library
 from wsdl.contract import imported
 from wsdl.names import WSDL, WSDL_SOAP, XSD

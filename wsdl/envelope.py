@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from grid import xmldoor
-from grid.xmldoor import XmlRefused
 from lxml import etree
 
+from grid import xmldoor
+from grid.xmldoor import XmlRefused
 from wsdl.codec import set_text
 from wsdl.faults import FaultCode, WireFault
 from wsdl.names import BODY, ENVELOPE, HEADER, SOAP, XSI, local
@@ -62,9 +62,9 @@ def body_entry(data: bytes, understood: frozenset[str] = frozenset()) -> etree._
 
 def _check_header(header: etree._Element, understood: frozenset[str]) -> None:
     for entry in header:
-        if entry.get(_MUST_UNDERSTAND, "").strip() in ("1", "true") and entry.tag not in understood:
-            if entry.get(_ACTOR) in (None, "", _NEXT):
-                raise EnvelopeRefused("MustUnderstand", f"the header entry {entry.tag} is not understood")
+        mandatory = entry.get(_MUST_UNDERSTAND, "").strip() in ("1", "true")
+        if mandatory and entry.get(_ACTOR) in (None, "", _NEXT) and entry.tag not in understood:
+            raise EnvelopeRefused("MustUnderstand", f"the header entry {entry.tag} is not understood")
 
 
 def answer(prefix: str, space: str) -> tuple[etree._Element, etree._Element]:

@@ -26,10 +26,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from grid import clock, codes
-from grid.errors import GridError
 from lxml import etree
 
+from grid import clock, codes
+from grid.errors import GridError
 from wsdl.codec import Codec
 from wsdl.contract import Contract, FaultDeclaration, Operation
 from wsdl.names import WMPROXY, XSI, XSI_TYPE, local, namespace
@@ -39,6 +39,22 @@ FaultCode = Literal["Client", "Server", "VersionMismatch", "MustUnderstand"]
 
 _GENERAL: Final = ("genericfault", "delegationexception")
 _OURS: Final = frozenset({"Generic", "ServerOverloaded", "GetQuotaManagement"})
+
+_MEMBERS: Final = frozenset(
+    {
+        "methodName",
+        "MethodName",
+        "Timestamp",
+        "ErrorCode",
+        "Description",
+        "FaultCause",
+        "message",
+        "msg",
+        "code",
+        "text",
+        "description",
+    }
+)
 
 _ERRNO: Final[Mapping[int, int]] = {
     1202: errno.EIO,
@@ -136,12 +152,6 @@ class FaultWriter:
         for member in self._complex(fault).members:
             if member.min_occurs and not member.nillable and member.name not in _MEMBERS:
                 raise SchemaError(f"nothing fills {member.name} of the fault {fault.element}")
-
-
-_MEMBERS: Final = frozenset(
-    ("methodName", "MethodName", "Timestamp", "ErrorCode", "Description", "FaultCause")
-    + ("message", "msg", "code", "text", "description")
-)
 
 
 def _values(operation: Operation, error: GridError, now: datetime) -> Mapping[str, object]:

@@ -6,9 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from lxml import etree
+
 from grid import xmldoor
 from grid.errors import InvalidArgument
-from lxml import etree
 
 DIRECTORY: Final = Path(__file__).resolve().parent / "files"
 

@@ -12,23 +12,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wsdl import spyne_compat  # noqa: F401, I001 - must come before Spyne
-from grid.errors import GridError
 from lxml import etree
-from spyne import Fault
-from spyne.protocol import ProtocolBase
 
+from grid.errors import GridError
 from wsdl import envelope
 from wsdl.codec import Codec, ValueUnfit
 from wsdl.contract import Operation
 from wsdl.envelope import EnvelopeRefused
 from wsdl.faults import FaultWriter, WireFault
 from wsdl.names import WMPROXY
+from wsdl.spyne_compat import ProtocolBase, spyne
 
 Parts = dict[str, object]
 
 
-class SoapFault(Fault):  # type: ignore[misc]
+class SoapFault(spyne.Fault):  # type: ignore[misc]
     """A finished fault, in the form in which Spyne carries errors."""
 
     def __init__(self, wire: WireFault) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from grid.errors import ConfigurationError
 from lxml import etree
 
+from grid.errors import ConfigurationError
 from wsdl.names import XSD, clark, local
 
 _SCHEMA: Final = f"{{{XSD}}}schema"

@@ -14,14 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wsdl import spyne_compat  # noqa: F401, I001 - must come before Spyne
-import spyne
 from grid.errors import ConfigurationError, GridError, InternalFailure, NotImplementedYet
 from grid.limits import MAX_XML_BYTES
-from spyne.context import MethodContext
-from spyne.server import ServerBase
 from web.guard import guarded
-
 from wsdl import declaration, envelope
 from wsdl.codec import Codec, ValueUnfit
 from wsdl.contract import Contract, Operation, Port
@@ -31,6 +26,7 @@ from wsdl.faults import FaultWriter, WireFault
 from wsdl.names import SOAP, WMPROXY
 from wsdl.protocol import SoapFault, SoapProtocol
 from wsdl.rpc import RpcLiteral
+from wsdl.spyne_compat import MethodContext, ServerBase, spyne
 from wsdl.wsgi import TEXT, XML, RequestRefused, StartResponse, read_body, reply
 
 _log: Final = logging.getLogger("wms.wsdl")
@@ -219,7 +215,8 @@ class SoapServer(ServerBase):  # type: ignore[misc]
         method = environ["REQUEST_METHOD"]
         found = self._documents.answer(environ) if method in ("GET", "HEAD") else None
         if found is None:
-            text = f"This is a SOAP service ({SOAP}): it takes POST. Its contract is at {self._documents.address}?wsdl\n"
+            address = self._documents.address
+            text = f"This is a SOAP service ({SOAP}): it takes POST. Its contract is at {address}?wsdl\n"
             body = b"" if method == "HEAD" else text.encode()
             return reply(start_response, "405 Method Not Allowed", TEXT, body, _ALLOW)
         status, headers, body = found

@@ -1,4 +1,4 @@
-"""Spyne 2.14.0, made fit for a server of today.  Import this module before anything of Spyne.
+"""Spyne 2.14.0, made fit for a server of today.  The only module that imports Spyne; the others take it from here.
 
 * Python 3.12 and later: Spyne carries an old ``six`` whose import hook lacks ``find_spec``; a finder supplies it.
 * ``MethodContext.close`` runs a full garbage collection every second, which stops a busy server for tens of
@@ -43,14 +43,17 @@ class _SixFinder:
         """Nothing to run: the module is complete when it is made."""
 
 
-def prepare() -> None:
-    """Make Spyne importable and quiet; harmless when repeated."""
-    if sys.version_info >= (3, 12) and not any(isinstance(finder, _SixFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _SixFinder())  # type: ignore[arg-type]
-    logging.getLogger("spyne").setLevel(logging.CRITICAL + 1)
-    import spyne.const
+if sys.version_info >= (3, 12):
+    sys.meta_path.insert(0, _SixFinder())  # type: ignore[arg-type]
+logging.getLogger("spyne").setLevel(logging.CRITICAL + 1)
 
-    spyne.const.MIN_GC_INTERVAL = float("inf")
+import spyne  # noqa: E402 - the finder must stand before
+import spyne.const  # noqa: E402
+from spyne.context import MethodContext  # noqa: E402
+from spyne.model.complex import ComplexModelMeta  # noqa: E402
+from spyne.protocol import ProtocolBase  # noqa: E402
+from spyne.server import ServerBase  # noqa: E402
 
+spyne.const.MIN_GC_INTERVAL = float("inf")
 
-prepare()
+__all__ = ["ComplexModelMeta", "MethodContext", "ProtocolBase", "ServerBase", "spyne"]

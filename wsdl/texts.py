@@ -12,7 +12,6 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from grid.clock import iso_z
-
 from wsdl.schema import SchemaError, SimpleType
 
 FromText = Callable[[str], object]

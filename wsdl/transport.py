@@ -1,0 +1,162 @@
+"""HTTP for SOAP clients: one kept connection, our TLS context and nothing else, bounded in time and size."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from lxml import etree
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
+
+from grid.errors import ConfigurationError, GridError
+from grid.limits import MAX_XML_BYTES
+
+_BLOCK: Final = 64 << 10
+_CONNECT_TIMEOUT: Final = 10.0
+
+
+class ServiceUnreachable(GridError):
+    """A service could not be asked, or what came back was not an answer.
+
+    :ivar url: the service's address.
+    :ivar reason: what went wrong, without the address.
+    :ivar timed_out: whether a deadline passed; the service may have acted all the same.
+    """
+
+    default_code = 1202
+
+    def __init__(self, url: str, reason: str, *, timed_out: bool = False) -> None:
+        self.url = url
+        self.reason = reason
+        self.timed_out = timed_out
+        super().__init__(f"{url} could not be asked: {reason}", code=1229 if timed_out else None)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What zeep wants to know of an HTTP response."""
+
+    status_code: int
+    content: bytes
+    headers: Mapping[str, str]
+    encoding: str = "utf-8"
+
+
+class _ContextAdapter(HTTPAdapter):
+    """Connections with a given TLS context, whose trust is not widened by any bundle of public CAs."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+
+    def cert_verify(self, conn: Any, url: str, verify: object, cert: object) -> None:
+        """Requests would load its own CA bundle into the context here."""
+        conn.cert_reqs = "CERT_REQUIRED"
+        conn.ca_certs = None
+        conn.ca_cert_dir = None
+
+
+class HttpTransport:
+    """The transport of one zeep client (zeep calls :meth:`post_xml` only).
+
+    :param timeout: seconds for a whole exchange; connecting has at most 10 of them.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None, timeout: float) -> None:
+        self._context = context
+        self._timeout = timeout
+        self.session = requests.Session()
+        self.session.trust_env = False  # neither proxies nor REQUESTS_CA_BUNDLE of the environment
+        self.session.headers.update({"User-Agent": "wms", "Accept-Encoding": "identity"})
+        self.session.mount("http://", HTTPAdapter(max_retries=0))
+        if context is not None:
+            self.session.mount("https://", _ContextAdapter(context))
+
+    def post_xml(self, address: str, envelope: etree._Element, headers: Mapping[str, str]) -> HttpAnswer:
+        """Send an envelope and read the whole answer.
+
+        :raises ServiceUnreachable: no connection, no TLS, no answer in time, an answer that is not XML.
+        :raises ConfigurationError: an https address without a TLS context.
+        """
+        if address.startswith("https:") and self._context is None:
+            raise ConfigurationError(f"{address} needs a TLS context")
+        deadline = time.monotonic() + self._timeout
+        data = etree.tostring(envelope, encoding="UTF-8", xml_declaration=True)
+        try:
+            response = self.session.post(
+                address,
+                data=data,
+                headers=dict(headers),
+                timeout=(min(self._timeout, _CONNECT_TIMEOUT), self._timeout),
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                content = _content(response, address, deadline)
+        except requests.Timeout:
+            raise _late(address, self._timeout) from None
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise ServiceUnreachable(address, _sentence(error, address)) from error
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind not in ("text/xml", "application/xml"):
+            said = " ".join(content[:300].decode("utf-8", "replace").split())
+            raise ServiceUnreachable(address, f"it answered HTTP {response.status_code} {response.reason}: {said}")
+        return HttpAnswer(response.status_code, content, response.headers)
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self.session.close()
+
+
+def _content(response: requests.Response, address: str, deadline: float) -> bytes:
+    """The body, block by block: no answer may be endless in size or time."""
+    blocks: list[bytes] = []
+    size = 0
+    while True:
+        if time.monotonic() > deadline:
+            raise _late(address, None)
+        block = response.raw.read1(_BLOCK)
+        if not block:
+            return b"".join(blocks)
+        size += len(block)
+        if size > MAX_XML_BYTES:
+            raise ServiceUnreachable(address, f"its answer has more than {MAX_XML_BYTES} bytes")
+        blocks.append(block)
+
+
+def _late(address: str, seconds: float | None) -> ServiceUnreachable:
+    text = "it did not answer in time" + (f" ({seconds:g} s)" if seconds else "")
+    return ServiceUnreachable(address, text, timed_out=True)
+
+
+def _sentence(error: BaseException, address: str) -> str:
+    """What the innermost cause says, in the words of :func:`gsi.tls.explain` for connections."""
+    from gsi.tls import explain  # cryptography is loaded only when something went wrong
+
+    cause = _innermost(error)
+    parts = urlsplit(address)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return explain(cause, parts.hostname or "", port) if isinstance(cause, OSError) else str(cause)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """requests wraps urllib3's errors, which wrap the socket's, each in its own way."""
+    for _ in range(8):
+        inner = getattr(error, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((arg for arg in error.args if isinstance(arg, BaseException)), None)
+        if inner is None and not isinstance(error, ssl.SSLError):
+            inner = error.__cause__
+        if inner is None:
+            return error
+        error = inner
+    return error
