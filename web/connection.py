@@ -1,0 +1,216 @@
+"""One connection of a client, from the accepted socket to its end.
+
+Nothing of a connection holds a thread while it waits for the client to begin: the TLS handshake and the head of
+each request are taken in without blocking, piece by piece as they come, until a deadline.  Only a request whose
+head is complete is given a thread.  From then on reads and writes block, bounded by the time that the client in
+all makes the server wait: :data:`PATIENCE` seconds plus one second for each :data:`SLOWEST` bytes.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import select
+import socket
+import time
+from typing import Any, Final
+
+from gunicorn.http.parser import RequestParser
+
+from gsi.tls import GsiSocket, ServerContext
+from web.errors import ClientGone, ClientTooSlow
+
+log = logging.getLogger("wms.web")
+
+HANDSHAKE_SECONDS: Final = 10.0
+"""From the accepted connection to the end of the TLS handshake."""
+
+HEAD_SECONDS: Final = 20.0
+"""From the first byte of a request (or the handshake) to the end of its head."""
+
+HEAD_BYTES: Final = 96 << 10
+"""Bytes of a head, whatever its lines; the parser's limits per line and field are tighter."""
+
+LINGER_SECONDS: Final = 2.0
+LINGER_BYTES: Final = 64 << 20
+"""After the last answer: how long, and for how many bytes, what still arrives is thrown away.  Without it the
+kernel answers late bytes with a reset, and the client loses the answer that says why it was refused."""
+
+SLOWEST: Final = 1024
+"""Bytes a second that a client must send or take, once the patience is used up."""
+
+_PIECE: Final = 64 << 10
+_READ_ONCE: Final = 1 << 20
+
+
+class Need(enum.Enum):
+    """What a connection needs before it can go on."""
+
+    READ = select.EPOLLIN
+    WRITE = select.EPOLLOUT
+    SERVICE = -1
+    END = -2
+
+
+class Connection:
+    """The state of one connection; used by one thread at a time.
+
+    To gunicorn's parser and response writer it is the socket (``recv``, ``send``, ``sendall``, time-outs).
+
+    :ivar tls: the GSI socket; has the client's certificate chain.
+    :ivar deadline: monotonic time at which a waiting connection is given up.
+    :ivar served: requests answered.
+    """
+
+    def __init__(
+        self, raw: socket.socket, ends: tuple[Any, Any], context: ServerContext, settings: Any, patience: float
+    ) -> None:
+        """:param ends: addresses of the client and of the listener.
+        :param patience: seconds that the client in all may keep a request waiting.
+        """
+        raw.setblocking(False)
+        self.raw = raw
+        self.descriptor = raw.fileno()
+        self.peer, self.server = ends
+        self.tls: GsiSocket = context.wrap_socket(raw, server_side=True)
+        self.parser = RequestParser(settings, self, self.peer)
+        self.deadline = time.monotonic() + HANDSHAKE_SECONDS
+        self.served = 0
+        self._patience = patience
+        self._head = bytearray()
+        self._shaken = False
+        self._lingering = 0
+        self._waited = 0.0
+        self._moved = 0
+
+    @property
+    def idle(self) -> bool:
+        """Between two requests: closing it now loses nothing that a client has begun."""
+        return self._lingering > 0 or (self._shaken and not self._head and self.served > 0)
+
+    def advance(self) -> Need:
+        """Take in what has arrived, without blocking."""
+        if self._lingering:
+            return self._linger()
+        try:
+            return self._advance()
+        except (OSError, ClientGone) as error:
+            log.debug("connection from %s ended: %s", self.peer, error)
+            return Need.END
+
+    def begin(self) -> None:
+        """Hand the head to the parser; from now on reads and writes wait for the client, within bounds."""
+        self.parser.unreader.unread(bytes(self._head))
+        self._head.clear()
+        self._waited, self._moved = 0.0, 0
+
+    def rest(self, seconds: float) -> None:
+        """A request is answered; wait up to ``seconds`` for the next."""
+        self.served += 1
+        self._head += self.parser.unreader.take_buffered()
+        self.deadline = time.monotonic() + (HEAD_SECONDS if self._head else seconds)
+
+    def last(self) -> None:
+        """Nothing more is answered: say so to the client and throw away what still comes."""
+        self._lingering = LINGER_BYTES
+        self.deadline = time.monotonic() + LINGER_SECONDS
+        self.tls.settimeout(0.0)
+        try:
+            self.tls.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.deadline = 0.0  # the client went first
+
+    def soon(self, seconds: float) -> bool:
+        """Whether bytes arrive within ``seconds`` (a short time: it holds the thread)."""
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+
+    def close(self) -> None:
+        """End it."""
+        self.tls.close()
+
+    # What gunicorn's parser and response writer call.
+
+    def recv(self, size: int) -> bytes:
+        """Bytes of the request; ``b""`` at the end of the connection.
+
+        :raises ClientTooSlow: when the client keeps the server waiting too long.
+        :raises ClientGone: when the connection broke.
+        """
+        data: bytes = self._waiting(self.tls.recv, size)
+        self._moved += len(data)
+        return data
+
+    def sendall(self, data: bytes) -> None:
+        """Send all of it.
+
+        :raises ClientTooSlow: when the client does not take it in time.
+        :raises ClientGone: when the connection broke.
+        """
+        view = memoryview(data)
+        while view:
+            sent = self._waiting(self.tls.send, view[:_PIECE])
+            self._moved += sent
+            view = view[sent:]
+
+    def send(self, data: bytes) -> int:
+        """Send all of it."""
+        self.sendall(data)
+        return len(data)
+
+    def _waiting(self, operation: Any, argument: Any) -> Any:
+        begin = time.monotonic()
+        left = self._patience + self._moved / SLOWEST - self._waited
+        if left <= 0:
+            raise ClientTooSlow(f"the client is slower than {SLOWEST} bytes a second; the request is given up")
+        self.tls.settimeout(min(left, self._patience))
+        try:
+            return operation(argument)
+        except TimeoutError as error:
+            raise ClientTooSlow("the client was silent for too long; the request is given up") from error
+        except OSError as error:
+            raise ClientGone("the connection to the client broke") from error
+        finally:
+            self._waited += time.monotonic() - begin
+
+    def _advance(self) -> Need:
+        self.tls.settimeout(0.0)
+        if not self._shaken:
+            need = self._shake()
+            if need is not None:
+                return need
+        while not self._complete():
+            try:
+                data = self.tls.recv(16 << 10)
+            except BlockingIOError:
+                return Need.READ
+            if not data:
+                return Need.END
+            if self.served and not self._head:
+                self.deadline = time.monotonic() + HEAD_SECONDS
+            self._head += data
+        return Need.SERVICE
+
+    def _shake(self) -> Need | None:
+        raise NotImplementedError
+
+    def _complete(self) -> bool:
+        while self._head.startswith(b"\r\n"):  # RFC 9112 §2.2: empty lines before a request mean nothing
+            del self._head[:2]
+        return len(self._head) > HEAD_BYTES or b"\r\n\r\n" in self._head
+
+    def _linger(self) -> Need:
+        taken = 0
+        while taken < _READ_ONCE:
+            try:
+                data = self.raw.recv(_PIECE)
+            except BlockingIOError:
+                return Need.READ
+            except OSError:
+                return Need.END
+            if not data or self._lingering <= len(data):
+                return Need.END
+            self._lingering -= len(data)
+            taken += len(data)
+        return Need.READ

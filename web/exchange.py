@@ -1,0 +1,129 @@
+"""One request and its answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn.http import wsgi
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    NoMoreData,
+    ParseException,
+    UnsupportedTransferCoding,
+)
+from gunicorn.http.message import Request
+
+from web.body import RequestBody
+from web.connection import Connection
+from web.errors import BodyTooLarge, ClientGone, ClientTooSlow
+
+log = logging.getLogger("wms.web")
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_STATUS: tuple[tuple[type[ParseException], int, str], ...] = (
+    (LimitRequestLine, 414, "the address of the request is too long"),
+    (LimitRequestHeaders, 431, "the request has too many or too long header fields"),
+    (ExpectationFailed, 417, "the server knows no expectation but 100-continue"),
+    (UnsupportedTransferCoding, 501, "the server knows no transfer coding but chunked"),
+)
+
+
+class Exchange:
+    """Serves the requests of a worker.
+
+    :param worker: gives the application, the settings, and whether it still runs.
+    :param max_body: bytes of a request body.
+    """
+
+    def __init__(self, worker: Any, max_body: int) -> None:
+        self._worker = worker
+        self._max_body = max_body
+
+    def serve(self, connection: Connection) -> bool:
+        """Answer the request whose head has arrived.  Returns whether the connection can be used again."""
+        connection.begin()
+        try:
+            request = next(connection.parser)
+            if request.version >= (1, 1) and not any(name == "HOST" for name, _ in request.headers):
+                self._refuse(connection, 400, "the request has no Host field")
+                return False
+            return self._answer(connection, request)
+        except (StopIteration, NoMoreData, ClientGone, ClientTooSlow) as error:
+            log.debug("request from %s ended: %s", connection.peer, error)
+        except ParseException as error:
+            status, sentence = next(
+                ((status, text) for kind, status, text in _STATUS if isinstance(error, kind)),
+                (400, "the request is not valid HTTP"),
+            )
+            log.warning("refused a request from %s: %s", connection.peer[0], type(error).__name__)
+            self._refuse(connection, status, sentence)
+        return False
+
+    def _answer(self, connection: Connection, request: Request) -> bool:
+        # gunicorn would tell the client to go on before the application has seen who it is.
+        expects, request._expected_100_continue = request._expected_100_continue, False
+        proceed = (lambda: connection.sendall(_CONTINUE)) if expects else None
+        body = RequestBody(request.body, self._max_body, proceed)
+        if body.too_large:
+            self._refuse(connection, 413, BodyTooLarge(self._max_body).description)
+            return False
+        request.body = body
+        response, environ = wsgi.create(request, connection, connection.peer, connection.server, self._worker.cfg)
+        environ["gunicorn.socket"] = connection.tls
+        environ["wsgi.multithread"] = True
+        if not self._worker.alive:
+            response.force_close()
+        try:
+            self._run(environ, response, body)
+        except (ClientGone, ClientTooSlow, BodyTooLarge) as error:
+            if response.headers_sent:
+                raise ClientGone(error.description) from error
+            self._fail(connection, body, error)
+            return False
+        except Exception:
+            log.exception("%s %s failed", request.method, environ.get("PATH_INFO"))
+            if not response.headers_sent:
+                self._refuse(connection, 500, "the server failed; its log says why")
+            return False
+        return not response.should_close() and body.finish()
+
+    def _run(self, environ: dict[str, Any], response: wsgi.Response, body: RequestBody) -> None:
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            if body.too_large:
+                raise BodyTooLarge(self._max_body)  # whatever the application made of it
+            if not body.can_finish():
+                response.force_close()
+            return response.start_response(status, headers, exc_info)
+
+        answer: Iterable[bytes] = self._worker.wsgi(environ, start_response)
+        try:
+            for block in answer:
+                response.write(block)
+            response.close()
+        finally:
+            close = getattr(answer, "close", None)
+            if close is not None:
+                close()
+
+    def _fail(self, connection: Connection, body: RequestBody, error: Exception) -> None:
+        if isinstance(error, BodyTooLarge):
+            self._refuse(connection, 413, error.description)
+        elif isinstance(error, ClientTooSlow):
+            self._refuse(connection, 408, error.description)
+
+    def _refuse(self, connection: Connection, status: int, sentence: str) -> None:
+        text = sentence.encode() + b"\n"
+        head = (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nConnection: close\r\n"
+            f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(text)}\r\n\r\n"
+        )
+        try:
+            connection.sendall(head.encode() + text)
+        except (ClientGone, ClientTooSlow) as error:
+            log.debug("could not tell %s: %s", connection.peer, error)
