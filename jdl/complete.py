@@ -47,12 +47,14 @@ def complete(ad: ClassAd, server: ServerAttributes) -> ClassAd:
     """The registered description: a copy of a checked ad with the server's attributes.
 
     Call it once; what it adds to the requirements would be added again.  Values that a user gave to attributes that
-    only the server sets are replaced.  VirtualOrganisation stays as the user spelt it when it is there: the check has
-    seen that it is the proxy's.
+    only the server sets are replaced.  UserTags are taken out: they are events, to be
+    logged before.  VirtualOrganisation stays as the user spelt it when it is there: the check has seen that it is
+    the proxy's.
     """
     own = ad.copy()
     for name in PRIVATE:
         own.remove(name)
+    own.remove("UserTags")
     for name in ("MyProxyServer", "JobProvenance"):
         if own.string(name) == "":
             own.remove(name)

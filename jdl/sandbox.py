@@ -200,6 +200,9 @@ def check_output(ad: ClassAd) -> None:
         raise WrongCombination("OutputSandbox and OutputSandboxDestURI cardinalities are different", there)
     for uri in uris:
         _check_leaf(ad.spelling("OutputSandboxDestURI"), uri, there)
+        if scheme(uri) is None and ".." in uri.split("/"):
+            detail = f"'{uri}' leads out of the job's output directory"
+            raise WrongValue.because(ad.spelling("OutputSandboxDestURI"), detail, there)
 
 
 def output_plan(ad: ClassAd, sandbox_uri: str) -> OutputPlan:
