@@ -41,12 +41,12 @@ class Limits:
 
     characters: int = 4 << 20
     words: int = 1_000_000
-    depth: int = 120
+    depth: int = 90
 
 
 LIMITS: Final = Limits()
 
-SUBMITTED: Final = Limits(characters=MAX_JDL_BYTES, depth=100)
+SUBMITTED: Final = Limits(characters=MAX_JDL_BYTES, depth=80)
 """What a user may submit."""
 
 _WORDS: Final[dict[str, bool | Undefined | Error]] = {

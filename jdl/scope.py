@@ -14,8 +14,8 @@ __all__ = ["MAX_DEPTH", "MAX_STEPS", "Abandoned", "Clock", "Random", "Run", "Sco
 MAX_STEPS: Final = 2_000_000
 """Work that the attributes one expression refers to may cost (a node is a step, so are 64 characters)."""
 
-MAX_DEPTH: Final = 400
-"""Levels of expressions and references below one another; each is at most one Python frame."""
+MAX_DEPTH: Final = 300
+"""Levels of expressions and references below one another; each takes up to two of a thread's 1000 Python frames."""
 
 Clock = Callable[[], float]
 """Seconds since 1970."""

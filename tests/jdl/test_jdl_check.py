@@ -182,8 +182,8 @@ def test_an_empty_ad_is_no_description() -> None:
 
 
 def test_an_ad_deeper_than_a_user_may_write_is_refused() -> None:
-    with pytest.raises(JdlSyntaxError, match="nested deeper than 100 levels"):
-        check(parse("a = " + "{" * 110 + "}" * 110), vo="testvo")
+    with pytest.raises(JdlSyntaxError, match="nested deeper than 80 levels"):
+        check(parse("a = " + "{" * 85 + "}" * 85), vo="testvo")
 
 
 def test_a_job_without_any_vo_is_refused_and_a_client_does_not_ask() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 import time
 
 import pytest
@@ -152,7 +154,7 @@ def test_long_chains_that_cannot_be_flat_are_refused(text: str) -> None:
 
 def test_one_term_of_each_precedence_in_each_level_is_within_the_stack() -> None:
     inner = "1"
-    for _ in range(10):
+    for _ in range(7):
         inner = f"a || b && c | d ^ e & f == g < h << i + j * ({inner})"
     expr = parse_expression(inner)
     assert parse_expression(expr.text()) == expr
@@ -252,44 +254,8 @@ def test_every_tree_evaluates_to_a_value(expr: Expr) -> None:
 
 words = st.sampled_from(
     [
-        *PRECEDENCE,
-        *[
-            "(",
-            ")",
-            "{",
-            "}",
-            "[",
-            "]",
-            ",",
-            ";",
-            "=",
-            ".",
-            "?",
-            ":",
-            "?:",
-            "a",
-            "other",
-            "1",
-            "2.5",
-            '"x"',
-            "'q'",
-            "is",
-            "true",
-            "!",
-            "~",
-            "#",
-            "//",
-            "/*",
-            "*/",
-            '"',
-            "'",
-            "\\",
-            "é",
-            "member(",
-            "-",
-        ],
-        "\n",
-        "\t",
+        *[*PRECEDENCE, "(", ")", "{", "}", "[", "]", ",", ";", "=", ".", "?", ":", "?:", "!", "~", "#", "//", "/*"],
+        *["a", "other", "1", "2.5", '"x"', "'q'", "is", "true", '"', "'", "\\", "é", "member(", "\n", "\t", "*/"],
     ]
 )
 
@@ -318,3 +284,16 @@ def test_any_text_of_quotes_and_comments_is_read_or_refused(text: str) -> None:
     except JdlError:
         return
     assert parse(ad.text()) == ad
+
+
+def test_the_deepest_text_needs_less_than_the_stack_of_a_server_thread() -> None:
+    depth = SUBMITTED.depth - 1
+    text = "f(" * depth + "a1" + ")" * depth
+    ad = parse("; ".join(f"a{n} = {text.replace('a1', f'a{n + 1}')}" for n in range(20)))
+    before, used = sys.getrecursionlimit(), len(inspect.stack(0))
+    sys.setrecursionlimit(used + 700)
+    try:
+        assert parse(ad.text()) == ad
+        evaluate(Reference("a0"), ad)
+    finally:
+        sys.setrecursionlimit(before)
