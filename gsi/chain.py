@@ -1,0 +1,174 @@
+"""From the certificates that a peer presented to its end-entity certificate, proxy by proxy.
+
+Every link is judged here, for RFC 3820 proxies and for the two legacy kinds that OpenSSL does not know.  What
+lies above the end-entity certificate is judged by :mod:`gsi.anchors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from grid.limits import MAX_CERTIFICATE_CHAIN
+from gsi.dn import ambiguity
+from gsi.errors import BadProxy, NoCertificate, Untrusted
+from gsi.proxyinfo import (
+    EXTENSION_ERRORS,
+    GT3_EXTENSION,
+    INHERIT_ALL,
+    LIMITED,
+    RFC_EXTENSION,
+    ProxyInfo,
+    ProxyKind,
+    inspect,
+)
+from gsi.signature import signed_by
+
+_UNDERSTOOD: Final = (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage)
+_MARKS: Final = (RFC_EXTENSION, GT3_EXTENSION)
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyPath:
+    """The certificates from the leaf to the end-entity certificate, each signed by the next.
+
+    :ivar proxies: the marks of the proxies, leaf first; one fewer than ``certificates``.
+    :ivar others: what else was presented: CA certificates, duplicates.
+    """
+
+    certificates: tuple[x509.Certificate, ...]
+    proxies: tuple[ProxyInfo, ...]
+    others: tuple[x509.Certificate, ...]
+
+    @property
+    def end_entity(self) -> x509.Certificate:
+        """The certificate that a CA gave to a person or a host."""
+        return self.certificates[-1]
+
+    @property
+    def kinds(self) -> tuple[ProxyKind, ...]:
+        """The kinds of the proxies, leaf first."""
+        return tuple(proxy.kind for proxy in self.proxies)
+
+    @property
+    def limited(self) -> bool:
+        """Whether any proxy on the path is limited."""
+        return any(proxy.limited for proxy in self.proxies)
+
+
+def proxy_path(chain: Sequence[x509.Certificate]) -> ProxyPath:
+    """Walk from the leaf, the first certificate, to the end-entity certificate.
+
+    The rest of the chain may come in any order and with duplicates, as TLS 1.3 (RFC 8446 §4.4.2) asks receivers
+    to tolerate; each step is decided by name and by signature.
+
+    :raises NoCertificate: for an empty chain.
+    :raises BadProxy: a link is missing or breaks a rule of RFC 3820 §3 and §4 (or their legacy forms).
+    :raises Untrusted: the chain is too long, or the end-entity certificate cannot stand for a person or host.
+    """
+    if not chain:
+        raise NoCertificate()
+    if len(chain) > MAX_CERTIFICATE_CHAIN:
+        raise Untrusted.about(
+            chain[0],
+            f"comes with a chain of {len(chain)} certificates; at most {MAX_CERTIFICATE_CHAIN} are accepted",
+        )
+    path = [chain[0]]
+    proxies: list[ProxyInfo] = []
+    while (info := _inspect(path[-1])) is not None:
+        issuer = _issuer(path[-1], chain, path)
+        _check_proxy(path[-1], info)
+        _check_link(path[-1], issuer)
+        if info.path_length is not None and len(proxies) > info.path_length:
+            raise BadProxy.about(
+                path[-1], f"allows {info.path_length} proxies below itself and {len(proxies)} were presented"
+            )
+        path.append(issuer)
+        proxies.append(info)
+    kinds = {proxy.kind for proxy in proxies}
+    if len(kinds) > 1:
+        raise BadProxy.about(
+            chain[0], f"stands in a chain of mixed kinds of proxies ({', '.join(sorted(kinds))})"
+        )
+    _check_end_entity(path[-1])
+    return ProxyPath(tuple(path), tuple(proxies), tuple(c for c in chain if c not in path))
+
+
+def _inspect(certificate: x509.Certificate) -> ProxyInfo | None:
+    try:
+        return inspect(certificate)
+    except ValueError as error:
+        raise BadProxy.about(certificate, str(error)) from error
+
+
+def _issuer(
+    proxy: x509.Certificate, chain: Sequence[x509.Certificate], path: Sequence[x509.Certificate]
+) -> x509.Certificate:
+    named = [c for c in chain if c not in path and c.subject == proxy.issuer]
+    if not named:
+        raise BadProxy.about(
+            proxy, "was presented without the certificate that signed it; send the whole chain"
+        )
+    for candidate in named:
+        if signed_by(proxy, candidate):
+            return candidate
+    raise BadProxy.about(proxy, "is not signed by the key of the certificate that it names as its issuer")
+
+
+def _check_proxy(proxy: x509.Certificate, info: ProxyInfo) -> None:
+    """What RFC 3820 §3 asks of the proxy alone.  The extensions were read before, so they can be read."""
+    if not info.critical:
+        raise BadProxy.about(proxy, "has a ProxyCertInfo extension that is not marked critical")
+    if info.language not in (INHERIT_ALL, LIMITED):
+        raise BadProxy.about(
+            proxy, f"is restricted by the policy language {info.language}, which grants nothing here"
+        )
+    for extension in proxy.extensions:
+        value = extension.value
+        if isinstance(value, x509.BasicConstraints) and value.ca:
+            raise BadProxy.about(proxy, "claims to be a CA")
+        if isinstance(value, x509.SubjectAlternativeName | x509.IssuerAlternativeName):
+            raise BadProxy.about(proxy, "has an alternative name, which a proxy must not have")
+        if isinstance(value, x509.KeyUsage) and (value.key_cert_sign or not value.digital_signature):
+            raise BadProxy.about(proxy, "has a key usage that a proxy must not have")
+        if extension.critical and extension.oid not in _MARKS and not isinstance(value, _UNDERSTOOD):
+            raise BadProxy.about(proxy, f"has the unknown critical extension {extension.oid.dotted_string}")
+
+
+def _check_link(proxy: x509.Certificate, issuer: x509.Certificate) -> None:
+    """What RFC 3820 §3.4 and §4.1.3 ask of a proxy and its issuer."""
+    subject = proxy.subject.rdns
+    last = list(subject[-1]) if subject else []
+    if (
+        len(last) != 1
+        or last[0].oid != NameOID.COMMON_NAME
+        or list(subject[:-1]) != list(issuer.subject.rdns)
+    ):
+        raise BadProxy.about(proxy, "is not named after its issuer with one more CN")
+    try:
+        for extension in issuer.extensions:
+            value = extension.value
+            if isinstance(value, x509.BasicConstraints) and value.ca:
+                raise BadProxy.about(
+                    proxy, "is signed by a CA; only a person, a host or a proxy signs proxies"
+                )
+            if isinstance(value, x509.KeyUsage) and not value.digital_signature:
+                raise BadProxy.about(issuer, "may not sign proxies: its key usage lacks digitalSignature")
+    except EXTENSION_ERRORS as error:
+        raise Untrusted.about(issuer, f"has extensions that cannot be read: {error}") from error
+
+
+def _check_end_entity(certificate: x509.Certificate) -> None:
+    unclear = ambiguity(certificate.subject)
+    if unclear:
+        raise Untrusted.about(certificate, f"cannot be used as an identity: {unclear}")
+    try:
+        for extension in certificate.extensions:
+            if isinstance(extension.value, x509.BasicConstraints) and extension.value.ca:
+                raise Untrusted.about(certificate, "is a CA's, and a CA's certificate identifies no caller")
+    except EXTENSION_ERRORS as error:
+        raise Untrusted.about(certificate, f"has extensions that cannot be read: {error}") from error
