@@ -18,6 +18,7 @@ class DelegationSettings:
     :ivar max_lifetime: the longest delegated proxy that is taken.
     :ivar accept_limited: whether a limited proxy may be delegated.  A WMS needs full ones, because it delegates
         further; a computing element is given limited ones.
+    :ivar accept_legacy: whether a proxy older than RFC 3820 may be delegated.
     """
 
     directory: Path
@@ -26,3 +27,4 @@ class DelegationSettings:
     key_bits: int = 2048
     max_lifetime: datetime.timedelta = datetime.timedelta(days=31)
     accept_limited: bool = False
+    accept_legacy: bool = False

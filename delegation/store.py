@@ -100,10 +100,7 @@ class DelegationStore:
         self._places.make(place)
         self._make_room(place.owner)
         key = self._keys.take()
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-        )
-        write_private(place.key(key.public_key()), pem)
+        self._keep_key(place, key)
         faultpoints.point("delegation.request.key")
         return proxy.request(key)
 
@@ -123,7 +120,7 @@ class DelegationStore:
             raise DelegationRefused(name, "it cannot be read", causes=[str(error)]) from error
         waiting = self._waiting_key(place, certificates)
         if waiting is None:
-            again = self._stored_again(place, name, certificates)
+            again = self._stored_again(owner, place, name, certificates)
             if again is None:
                 reason = "it does not belong to a request that waits; call getProxyReq, sign what it gives, put that"
                 raise DelegationRefused(name, reason)
@@ -221,12 +218,24 @@ class DelegationStore:
             raise DelegationRefused(name, f"it is a proxy of {identity.dn}, and you are {owner.dn}")
         if not identity.kinds:
             raise DelegationRefused(name, "it is not a proxy certificate")
+        if identity.legacy and not self._settings.accept_legacy:
+            raise DelegationRefused(name, "it is a legacy proxy, and this service needs one of RFC 3820")
         if identity.limited and not self._settings.accept_limited:
             raise DelegationRefused(name, "it is a limited proxy, and this service needs a full one")
         if identity.not_after - clock.now() > self._settings.max_lifetime:
             most = self._settings.max_lifetime
             raise DelegationRefused(name, f"it lives longer than {most.days} days and {most.seconds // 3600} hours")
         return identity
+
+    def _keep_key(self, place: Place, key: rsa.RSAPrivateKey) -> None:
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+        try:
+            write_private(place.key(key.public_key()), pem)
+        except FileNotFoundError:  # the empty directory was swept away under us
+            self._places.make(place)
+            write_private(place.key(key.public_key()), pem)
 
     def _waiting_key(
         self, place: Place, certificates: Sequence[Certificate]
@@ -244,7 +253,7 @@ class DelegationStore:
         return None
 
     def _stored_again(
-        self, place: Place, name: str, certificates: Sequence[Certificate]
+        self, owner: Identity, place: Place, name: str, certificates: Sequence[Certificate]
     ) -> Delegation | None:
         """The stored delegation when it is of the very certificate that is put again."""
         try:
@@ -254,7 +263,7 @@ class DelegationStore:
         stored = Credential.from_pem(content)
         if stored.certificate not in certificates:
             return None
-        return Delegation(name, place.proxy, self._trust.verify(stored.chain), content)
+        return Delegation(name, place.proxy, self._judge(owner, name, stored), content)
 
     def _make_room(self, owner: Path) -> None:
         """Forget requests that waited too long; refuse one more when the rest are too many."""
