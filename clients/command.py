@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from clients.errors import FAILURE, Bye, ClientError, UsageError
 from clients.messages import Messages
@@ -15,6 +16,9 @@ from clients.questions import Questions
 from clients.session import Session
 from clients.version import version
 from grid.errors import GridError, JdlError, ProxyError
+
+_ENDS: Final = (GridError, Bye, KeyboardInterrupt, OSError)
+"""What a command ends with; everything else is a defect and shows where."""
 
 Work = Callable[[Session], int]
 Check = Callable[[CommandLine], None]
@@ -58,12 +62,12 @@ def run(
             print(f"\n{error}", file=messages.stderr)
         print(syntax.usage(version()), file=messages.stderr)
         return syntax.usage_code
-    except (GridError, Bye, KeyboardInterrupt, BrokenPipeError) as error:
+    except _ENDS as error:
         return _end(error, messages)
 
 
 def _session(syntax: Syntax, line: CommandLine, messages: Messages, environ: Mapping[str, str]) -> Session:
-    interactive = not line.has("noint") and not line.has("json")
+    interactive = not any(line.has(name) for name in ("noint", "json", "nomsg"))
     return Session(syntax, line, messages, Questions(interactive=interactive), environ)
 
 
@@ -71,7 +75,7 @@ def _guarded(work: Callable[[], int], messages: Messages) -> int:
     """The work with its errors framed while the log file is still open."""
     try:
         return work()
-    except (GridError, Bye, KeyboardInterrupt, BrokenPipeError) as error:
+    except _ENDS as error:
         return _end(error, messages)
 
 
@@ -88,6 +92,10 @@ def _end(error: BaseException, messages: Messages) -> int:
         return FAILURE
     if isinstance(error, GridError):
         messages.error(title_of(error), text_of(error))
+        return FAILURE
+    if isinstance(error, OSError):
+        named = f"{error.filename}: " if error.filename else ""
+        messages.error("File i/o Error", f"{named}{error.strerror or error}")
         return FAILURE
     raise error
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from clients.errors import ClientError
-from grid.errors import GridError, JdlError
+from grid.errors import GridError
 from grid.files import read_bounded
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def read(path: Path) -> ClassAd:
         raise ClientError(
             f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}", title="Configuration Error"
         ) from error
-    except JdlError as error:
+    except GridError as error:
         raise ClientError(f"{path}: {error.description}", title="Configuration Error") from error
 
 

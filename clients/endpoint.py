@@ -143,9 +143,9 @@ def attempt(session: Session, step: Callable[[Endpoint], T]) -> T:
         if number + 1 < len(urls):
             session.messages.warning(f"Unable to perform the operation on the service: {url}", _told(reason))
             session.messages.info("Switching to next WMProxy Server...")
-    raise NoEndpoint(
-        f"Unable to find any endpoint where to perform service request\n{urls[-1]}: {_told(reason)}"
-    ) from reason
+    told = _told(reason)
+    told = told if urls[-1] in told else f"{urls[-1]}: {told}"
+    raise NoEndpoint(f"Unable to find any endpoint where to perform service request\n{told}") from reason
 
 
 def of_job(session: Session, network_server: str | None, jobid: str) -> Endpoint:

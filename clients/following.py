@@ -24,13 +24,11 @@ SHORTEST: Final = 0.5
 LONGEST: Final = 2.0
 """Seconds between two questions after a while without news."""
 
+STEADY: Final = 4
+"""Questions without news after which Done (Failed) counts as the end."""
+
 PATIENCE: Final = 5
 """Questions in a row that may fail before the command gives up."""
-
-
-def final(status: Status) -> bool:
-    """True when the state will not change any more by itself; Done (Failed) may still be resubmitted."""
-    return status.state.final
 
 
 def follow(
@@ -47,7 +45,7 @@ def follow(
     """
     seen: set[tuple[JobState, datetime.datetime | None]] = set()
     last: str | None = None
-    pause, failures = SHORTEST, 0
+    pause, failures, steady = SHORTEST, 0, 0
     while True:
         try:
             status = bookkeeping.status(job, nodes=False)
@@ -63,7 +61,9 @@ def follow(
         for shown, moment, reason in news:
             _print(session, job, shown, moment, reason)
             last = shown
-        if final(status):
+        steady = 0 if news else steady + 1
+        # a failed attempt may be resubmitted a moment later
+        if status.state.final and (status.done_code != "FAILED" or steady >= STEADY):
             return status
         pause = SHORTEST if news else min(pause * 1.3, LONGEST)
         sleep(pause)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -62,7 +61,7 @@ def finish(session: Session, ad: ClassAd) -> tuple[ClassAd, list[LocalFile]]:
     if ad.boolean("AllowZippedISB"):
         session.messages.debug("AllowZippedISB:", "input files are sent one by one, not as an archive")
         ad.set("AllowZippedISB", False)
-    rewritten, files = absorb(ad, Path(session.environ.get("PWD") or os.getcwd()), session.environ)
+    rewritten, files = absorb(ad, Path.cwd(), session.environ)
     _warn(session, check(rewritten, vo=None).warnings)
     return rewritten, files
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 from clients import inputfile, options, result
 from clients.bookkeeping import Bookkeeping, LoggedEvent, asctime, aware
 from clients.command import run
-from clients.errors import FAILURE, JobNotFound, OptionError, UsageError
+from clients.errors import FAILURE, OptionError, UsageError
 from clients.messages import WIDTH, bar
 from clients.options import CommandLine, Syntax, excludes, valued
 from clients.session import Session
-from clients.status import LEVEL, SOME_FAILED, level_of, print_or_save
+from clients.status import LEVEL, SOME_FAILED, json_error, level_of, print_or_save
 from clients.statustext import plain
 from clients.timevalue import moment
 from grid.errors import GridError, ProxyError
@@ -241,7 +241,7 @@ def _report(session: Session, found: dict[str, list[LoggedEvent]], failed: dict[
                 for event in events
             ]
         for job, error in failed.items():
-            answer[job] = "JOB NOT FOUND" if isinstance(error, JobNotFound) else error.description
+            answer[job] = json_error(error)
         result.print_json(session, answer)
         return
     for job, error in failed.items():

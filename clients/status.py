@@ -15,7 +15,7 @@ from clients.options import CommandLine, Syntax, excludes, switch, valued
 from clients.selection import Selection, state_named, tag_named
 from clients.session import Session
 from grid.errors import GridError, ProxyError
-from grid.jobid import JobId
+from grid.jobid import JobId, JobIdError
 from grid.states import JobState
 
 COMMAND: Final = "glite-wms-job-status"
@@ -121,13 +121,27 @@ def work(session: Session) -> int:
         return 0
     if any(line.has(name) for name in _QUERY):
         return _show_query(session, bookkeeping)
-    jobs = inputfile.job_ids(line.operands, line.text("input"), session.messages, session.questions)
-    return _show_jobs(session, bookkeeping, jobs)
+    wrong = [text for text in line.operands if not _is_id(text)] if line.has("json") else []
+    right = [text for text in line.operands if text not in wrong]
+    jobs: list[JobId] = []
+    if right or not wrong:
+        jobs = inputfile.job_ids(right, line.text("input"), session.messages, session.questions)
+    return _show_jobs(session, bookkeeping, jobs, wrong)
 
 
-def _show_jobs(session: Session, bookkeeping: Bookkeeping, jobs: Sequence[JobId]) -> int:
+def _is_id(text: str) -> bool:
+    try:
+        JobId.parse(text)
+    except JobIdError:
+        return False
+    return True
+
+
+def _show_jobs(
+    session: Session, bookkeeping: Bookkeeping, jobs: Sequence[JobId], wrong: Sequence[str] = ()
+) -> int:
     found: dict[str, tuple[Status, Sequence[LoggedEvent]]] = {}
-    failed: dict[str, GridError] = {}
+    failed: dict[str, GridError] = {text: JobIdError(text) for text in wrong}
     level = level_of(session.line, session.configuration.status_level)
     for job in jobs:
         try:
@@ -193,7 +207,7 @@ def _report(
         for job, (status, events) in found.items():
             answer[job] = statustext.as_json(status, events, level)
         for job, error in failed.items():
-            answer[job] = "JOB NOT FOUND" if isinstance(error, JobNotFound) else error.description
+            answer[job] = json_error(error)
         result.print_json(session, answer)
         return
     for job, error in failed.items():
@@ -207,6 +221,20 @@ def _report(
         return
     blocks = [statustext.tree(status, events, level) for status, events in found.values()]
     print_or_save(session, statustext.document(blocks, level))
+
+
+def json_error(error: GridError) -> str:
+    """What stands for a job that could not be shown; scripts know the first words."""
+    if isinstance(error, JobNotFound):
+        return "JOB NOT FOUND"
+    if isinstance(error, JobIdError):
+        return "JOBID CONTAINS WRONG FORMAT: SHOULD BE https://<host>:<tcpport>/<ID>"
+    reason = getattr(error, "reason", None)  # wsdl.transport.ServiceUnreachable has one
+    if not isinstance(reason, str):
+        return error.description
+    kind = " (CONNECTION TIMEOUT)" if getattr(error, "timed_out", False) else ""
+    kind = " (CONNECTION REFUSED)" if "refused" in reason.lower() else kind
+    return f"JOBID CONTAINS WRONG ENDPOINT OR ENDPOINT CANNOT BE CONTACTED{kind}: {reason}"
 
 
 def print_or_save(session: Session, text: str) -> None:

@@ -176,6 +176,7 @@ def _register(
 ) -> Submission:
     """What is repeated on the next server when this one fails."""
     from clients import sandbox
+    from wsdl.transport import ServiceUnreachable
 
     if identifier.automatic:
         delegation.delegate(server, identifier.text)
@@ -184,7 +185,15 @@ def _register(
         sandbox.check_room(server, files)
     at_once = not files and not server.session.line.has("register-only")
     operation = "jobSubmit" if at_once else "jobRegister"
-    answer = server.call(operation, jdl=ad.text(), delegationId=identifier.text)
+    try:
+        answer = server.call(operation, jdl=ad.text(), delegationId=identifier.text)
+    except ServiceUnreachable as error:
+        if not error.timed_out:
+            raise
+        raise ClientError(
+            f"{error.description}\nthe job may have been taken all the same, so no other server is asked; look for it "
+            "with `glite-wms-job-status --all' before you submit it again"
+        ) from error
     return Submission(_job_id(answer), server, files, started=at_once)
 
 
