@@ -273,6 +273,29 @@ def count_live(connection: Connection, queue: str | None = None) -> int:
     return int(connection.execute(wanted).scalar_one())
 
 
+def occupation(connection: Connection, queue: str) -> tuple[int, int]:
+    """How many jobs of a queue run (have a place in the batch system) and wait."""
+    placed = _jobs.c.batch_id.is_not(None)
+    live = _jobs.c.state.in_([state for state in LIVE if state != CreamState.REGISTERED.value])
+    wanted = select(placed, func.count()).where(_jobs.c.queue == queue, live).group_by(placed)
+    counts = {bool(key): int(count) for key, count in connection.execute(wanted)}
+    return counts.get(True, 0), counts.get(False, 0)
+
+
+def mean_seconds(connection: Connection, queue: str, last: int) -> float | None:
+    """Wall clock time between RUNNING and the end, the mean of the queue's ``last`` jobs that ended well."""
+    began = _events.alias()
+    wanted = (
+        select((_jobs.c.changed - began.c.at).label("seconds"))
+        .join(began, (began.c.job == _jobs.c.id) & (began.c.state == CreamState.RUNNING.value))
+        .where(_jobs.c.queue == queue, _jobs.c.state == CreamState.DONE_OK.value)
+        .order_by(_jobs.c.changed.desc())
+        .limit(last)
+    )
+    seconds = list(connection.execute(wanted).scalars())
+    return sum(seconds) / len(seconds) if seconds else None
+
+
 def expire(connection: Connection, moment: float, limit: int) -> list[str]:
     """Remove, with their histories, jobs that ended, or were registered and never started, before ``moment``.
 

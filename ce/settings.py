@@ -86,7 +86,10 @@ class CeSettings:
     :ivar work_directory: jobs' directories; as root, every directory above it must let job accounts pass.
     :ivar administrators: DNs (normalised slash form) that may look at, cancel and purge every job.
     :ivar resource_bind: ``host:port`` of the LDAP server with the GLUE 1.3 entries.
-    :ivar spool_directory: where the journals for the interlogger stand; ``interlogger_doorbell`` wakes it.
+    :ivar spool_directory: private directory of the service; holds the delegated proxies.
+    :ivar journal_directory: where the interlogger finds journals (``spool_directory`` when None);
+        ``interlogger_doorbell`` wakes it.
+    :ivar run_directory: for the server's heartbeat files; private.
     :ivar kill_grace: seconds between TERM and KILL of a cancelled job.
     """
 
@@ -107,13 +110,13 @@ class CeSettings:
     accounts: Accounts = Accounts()
     transfers: Transfers = Transfers()
     resource_bind: str = "127.0.0.1:2170"
+    journal_directory: Path | None = None
     interlogger_doorbell: Path | None = None
     site: str = "wms-site"
     max_jobs: int = 100_000
     max_list: int = 1000
     kill_grace: float = 5.0
     crl_check: bool = True
-    crl_excused: tuple[str, ...] = ()
     purge_after_days: float = 10.0
     threads: int = 16
     internals: tuple[tuple[str, str], ...] = field(default=())
@@ -152,6 +155,16 @@ class CeSettings:
     def doorbell(self) -> Path:
         """The socket that wrappers ring."""
         return self.work_directory / "doorbell"
+
+    @property
+    def delegations_directory(self) -> Path:
+        """The store of delegated proxies."""
+        return self.spool_directory / "ce-delegation"
+
+    @property
+    def journal(self) -> Path:
+        """The journal of the events logged here."""
+        return (self.journal_directory or self.spool_directory) / "ce.0.log"
 
     def queue(self, name: str) -> Queue | None:
         """The queue of that name."""
