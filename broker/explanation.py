@@ -30,6 +30,9 @@ MAX_TEXT: Final = 200
 MAX_CONDITIONS: Final = 20
 """Conditions that are reported, those that fail most often first."""
 
+MAX_TERMS: Final = 200
+"""Terms of one expression that are looked at; what a user may write must not cost the broker minutes."""
+
 _MIRRORED: Final = {">=": "<=", "<=": ">=", ">": "<", "<": ">", "==": "==", "=?=": "=?="}
 
 
@@ -173,7 +176,7 @@ def _conditions(
     value: Callable[[Callable[..., Value], CeRecord], Value],
 ) -> list[Condition]:
     """How each term of the Requirements and of the WMS's own fares, the hardest first."""
-    terms = [(each, False) for each in job.conjuncts(job.requirements)]
+    terms = [(each, False) for each in job.conjuncts(job.requirements)[:MAX_TERMS]]
     terms += [(each, True) for each in job.conjuncts(wms_requirements)]
     conditions: list[Condition] = []
     for term, of_the_wms in terms:

@@ -12,6 +12,7 @@ import random
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from broker import queue
 from broker.adapter import adapt
@@ -61,9 +62,11 @@ class Planner:
             elif current.phase is Phase.CHOSEN:
                 current = self._register(current)
             elif current.phase is Phase.REGISTERED and not current.cancelling:
-                current = self._start(current)
+                self._start(current)
+                current = None
             elif current.phase in (Phase.REGISTERED, Phase.RUNNING):
-                current = self._cancel(current)
+                self._cancel(current)
+                current = None
             else:
                 current = None
 
@@ -80,7 +83,8 @@ class Planner:
         if request.phase is Phase.QUEUED:
             trail.taken()
         if request.cancelling:
-            return self._end_cancelled(request, trail)
+            self._end_cancelled(request, trail)
+            return None
         now = time.time()
         hopeless = self._hopeless(request, now)
         if hopeless:
@@ -92,11 +96,12 @@ class Planner:
         snapshot = self._supermarket.snapshot()
         result = match(Job(ad), snapshot, user, tried_hosts=request.tried_hosts)
         if not result.candidates:
-            return self._wait(request, trail, explain(Job(ad), snapshot, user).lines())
+            self._wait(request, trail, explain(Job(ad), snapshot, user).lines())
+            return None
         choice = result.choose(self._rng)
         jdl = adapt(ad, choice.ce_id, request.sequence_code).text()
         trail.matched(choice.ce_id, choice.host, jdl)
-        values = {
+        values: dict[str, Any] = {
             "phase": Phase.CHOSEN,
             "attempt": request.attempt + 1,
             "ce_id": choice.ce_id,
@@ -126,7 +131,8 @@ class Planner:
     def _register(self, request: Request) -> Request | None:
         """Delegate, and register without starting: a CE that answers late has nothing to run."""
         if request.cancelling:
-            return self._end_cancelled(request, self._trail(request))
+            self._end_cancelled(request, self._trail(request))
+            return None
         endpoint, ce_id = str(request.ce_endpoint), str(request.ce_id)
         proxy = Path(request.proxy)
         try:
@@ -142,14 +148,17 @@ class Planner:
         except CeUnreachable as error:
             if request.stumbles < _REGISTRATION_STUMBLES:
                 self.postpone(request, self._settings.infrastructure_delay * 2**request.stumbles)
-                return None
-            return self._send_elsewhere(request, error)
+            else:
+                self._send_elsewhere(request, error)
+            return None
         except CeRefused as error:
-            return self._send_elsewhere(request, error)
+            self._send_elsewhere(request, error)
+            return None
         point("broker.register.answered")
-        values = {"phase": Phase.REGISTERED, "ce_job": ce_job, "stumbles": 0, "next_try": time.time()}
         trail = self._trail(request)
-        if not self._ledger.step(request, trail, **values):
+        if not self._ledger.step(
+            request, trail, phase=Phase.REGISTERED, ce_job=ce_job, stumbles=0, next_try=time.time()
+        ):
             return None
         point("broker.register.recorded")
         return self._reload(request)

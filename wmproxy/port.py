@@ -7,7 +7,6 @@ asks the authorization point, and returns plain values.
 from __future__ import annotations
 
 from broker import control
-from delegation.port import get_proxy_request, put_proxy
 from delegation.store import DelegationStore
 from grid.jobid import JobId
 from gsi.identity import Identity
@@ -63,10 +62,10 @@ class WMProxyPort:
     # -- delegation --------------------------------------------------------------------------------------
 
     def getProxyReq(self, call: Call, delegationID: str) -> str:
-        return get_proxy_request(self._delegations, self._member(call), delegationID)
+        return self._delegations.request(self._member(call), delegationID)
 
     def putProxy(self, call: Call, delegationID: str, proxy: str) -> None:
-        put_proxy(self._delegations, self._member(call), delegationID, proxy)
+        self._delegations.put(self._member(call), delegationID, proxy)
 
     # -- registration and start --------------------------------------------------------------------------
 

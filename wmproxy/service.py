@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from delegation.port import DelegationPort
-from delegation.store import DelegationSettings, DelegationStore
+from delegation.settings import DelegationSettings
+from delegation.store import DelegationStore
 from gsi.keypool import KeyPool
 from gsi.trust import TrustStore
 from lb.channel import ChannelSettings
@@ -96,7 +97,7 @@ class Application:
         self._soap: Wsgi = soap_application(
             contract,
             {PORT: port, DELEGATION_1: delegation, DELEGATION_2: delegation},
-            Documents.of(contract, addresses),
+            Documents(["WMProxy.wsdl"], addresses),
         )
         self._files: Wsgi = FileTransfer(
             SandboxPolicy(sandboxes, authorization, self._parts.ledger, settings.max_input_sandbox),

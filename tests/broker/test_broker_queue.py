@@ -1,0 +1,92 @@
+"""The durable queue: guarded moves, cancelling, positions in the CEs' streams."""
+
+import time
+
+import pytest
+
+from broker import queue
+from broker.queue import End, Phase, Submission
+from grid.jobid import JobId
+from grid.seqcode import SequenceCode
+from storage import schema
+from storage.engine import open_engine
+
+JOB = JobId("lb.example.org", 9000, "abc")
+CODE = str(SequenceCode())
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = open_engine(f"sqlite:///{tmp_path / 'q.sqlite'}")
+    schema.create(engine, queue.metadata, queue.SCHEMA_VERSION)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def queued(engine):
+    with engine.begin() as connection:
+        queue.enqueue(
+            connection,
+            Submission(JOB, "/CN=alice", ("/vo",), "[ Executable = \"x\" ]", "/p", CODE, retry_count=-1),
+            expiry_period=100,
+        )
+    return engine
+
+
+def test_a_queued_request_is_due_at_once_and_knows_its_owner(queued):
+    with queued.begin() as connection:
+        (request,) = queue.due(connection, time.time(), 10)
+    assert (request.job, request.owner, request.fqans, request.retry_count) == (JOB, "/CN=alice", ("/vo",), 0)
+    assert request.phase is Phase.QUEUED
+    assert 90 < request.expiry - time.time() <= 100
+
+
+def test_a_move_needs_the_phase_attempt_and_code_it_was_made_from(queued):
+    with queued.begin() as connection:
+        request = queue.get(connection, JOB)
+        assert queue.move(connection, request, phase=Phase.CHOSEN, attempt=1, sequence_code="x" * 10)
+        assert not queue.move(connection, request, phase=Phase.ENDED, end=End.DONE)
+        assert queue.get(connection, JOB).phase is Phase.CHOSEN
+
+
+def test_cancelling_is_asked_once_and_makes_a_running_request_due(queued):
+    with queued.begin() as connection:
+        request = queue.get(connection, JOB)
+        queue.move(connection, request, phase=Phase.RUNNING)
+        assert queue.due(connection, time.time() + 9, 10) == []
+        assert queue.request_cancel(connection, JOB)
+        assert not queue.request_cancel(connection, JOB)
+        assert len(queue.due(connection, time.time() + 9, 10)) == 1
+
+
+def test_an_ended_request_cannot_be_cancelled_and_can_be_forgotten(queued):
+    with queued.begin() as connection:
+        queue.forget(connection, JOB)
+        assert queue.progress(connection, JOB) is not None
+        queue.move(connection, queue.get(connection, JOB), phase=Phase.ENDED, end=End.DONE, exit_code=3)
+        assert not queue.request_cancel(connection, JOB)
+        progress = queue.progress(connection, JOB)
+        assert (progress.end, progress.exit_code) == (End.DONE, 3)
+        assert queue.waiting_count(connection) == 0
+        queue.forget(connection, JOB)
+        assert queue.progress(connection, JOB) is None
+
+
+def test_the_position_in_a_stream_is_kept_for_each_ce(engine):
+    with engine.begin() as connection:
+        assert queue.stream(connection, "https://a") == ("", 0)
+        queue.set_stream(connection, "https://a", "db1", 5)
+        queue.set_stream(connection, "https://a", "db1", 7)
+        queue.set_stream(connection, "https://b", "db2", 1)
+        assert queue.stream(connection, "https://a") == ("db1", 7)
+        assert queue.stream(connection, "https://b") == ("db2", 1)
+
+
+def test_a_registration_that_fails_after_queueing_leaves_no_request(engine):
+    submission = Submission(JOB, "/CN=alice", (), "[]", "/p", CODE)
+    with pytest.raises(RuntimeError), engine.begin() as connection:
+        queue.enqueue(connection, submission, expiry_period=1)
+        raise RuntimeError
+    with engine.begin() as connection:
+        assert queue.get(connection, JOB) is None
