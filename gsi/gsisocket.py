@@ -68,10 +68,31 @@ class GsiSocket:
         if self._shaken:
             return
         deadline = time.monotonic() + self._handshake_timeout
+        self._shake(lambda: self._wait(self._connection.do_handshake, deadline))
+
+    def try_handshake(self) -> int:
+        """Go on with the handshake as far as it gets without waiting, for a server that waits for many at once.
+
+        :returns: 0 when it is complete, else the event to wait for: ``select.POLLIN`` or ``select.POLLOUT``.
+        :raises HandshakeFailed: the peer speaks no TLS or broke off; the deadline is the caller's affair.
+        """
+        if self._shaken:
+            return 0
         try:
-            self._wait(self._connection.do_handshake, deadline)
+            self._shake(self._connection.do_handshake)
+        except SSL.WantReadError:
+            return select.POLLIN
+        except SSL.WantWriteError:
+            return select.POLLOUT
+        return 0
+
+    def _shake(self, handshake: Callable[[], None]) -> None:
+        try:
+            handshake()
         except TimeoutError as error:
             raise self._failed(f"not complete after {self._handshake_timeout:g} s") from error
+        except (SSL.WantReadError, SSL.WantWriteError):
+            raise
         except SSL.SysCallError as error:
             raise self._failed("the peer went away") from error
         except SSL.Error as error:
