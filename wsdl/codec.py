@@ -151,10 +151,11 @@ class Codec:
                 if not nil:
                     values[field.name] = _read(field.name, read_child, child)
             for member in required:
-                if values[member.name] is None or values[member.name] == []:
-                    if member.repeated or member.name not in seen:
+                if member.repeated:
+                    if not values[member.name]:
                         raise ValueRefused(member.name, "it is missing")
-                    raise ValueRefused(member.name, "it is nil")
+                elif values[member.name] is None:
+                    raise ValueRefused(member.name, "it is nil" if member.name in seen else "it is missing")
             return values
 
         return read
