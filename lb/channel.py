@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grid.errors import LoggingFailure
+from grid.errors import LoggingFailure, TimedOut
+from gsi.credential import Credential
 from gsi.tls import client_context, explain
 from lb import wire
 
@@ -59,9 +60,11 @@ class Dialler:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.settimeout(deadline.left(named))
             return context.wrap_socket(plain, server_hostname=host.strip("[]"))
-        except OSError as error:  # ssl.SSLError and time-outs are among them
+        except (OSError, TimedOut) as error:  # ssl.SSLError and time-outs are among them
             if plain is not None:
                 plain.close()
+            if isinstance(error, TimedOut):
+                raise
             raise LoggingFailure(explain(error, real_host, int(real_port))) from error
 
     def _fresh_context(self) -> ssl.SSLContext:
@@ -70,7 +73,11 @@ class Dialler:
         stamp = tuple(path.stat().st_mtime for path in files)
         with self._lock:
             if self._context is None or stamp != self._stamp:
-                context = client_context(settings.trust_dir, None)
-                context.load_cert_chain(settings.certificate, settings.key)
+                if settings.key is None:
+                    context = client_context(settings.trust_dir, settings.certificate)
+                else:
+                    Credential.load_pair(settings.certificate, settings.key)  # its errors say what is wrong
+                    context = client_context(settings.trust_dir)
+                    context.load_cert_chain(settings.certificate, settings.key)
                 self._context, self._stamp = context, stamp
             return self._context

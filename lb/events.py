@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -142,9 +143,9 @@ def _check_value(type_name: str, own: Field, value: str) -> None:
     wrong: str | None = None
     if own.kind == "word" and value not in own.words:
         wrong = f"must be one of {', '.join(own.words)}"
-    elif own.kind == "int" and not _INT.fullmatch(value):
-        wrong = "must be an integer"
-    elif own.kind == "float" and not _FLOAT.fullmatch(value):
+    elif own.kind == "int" and not (_INT.fullmatch(value) and -(1 << 31) <= int(value) < 1 << 31):
+        wrong = "must be an integer of 32 bits"
+    elif own.kind == "float" and not (_FLOAT.fullmatch(value) and math.isfinite(float(value))):
         wrong = "must be a number"
     elif own.kind == "source" and value not in Source.__members__:
         wrong = "must be the name of a component"

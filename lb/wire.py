@@ -66,7 +66,7 @@ def request(line: str) -> bytes:
 
 def answer(reply: Answer) -> bytes:
     """The message that answers one event."""
-    text = reply.text.replace("\n", " ").encode()[:4000]
+    text = reply.text.replace("\n", " ").encode()[:500]
     return _frame(b"%d\n%d\n" % (reply.major, reply.minor) + _counted(text))
 
 
@@ -151,35 +151,42 @@ class FrameReader:
         del self._buffer[:end]
         return body
 
-    def read(self, idle: float, deadline: Deadline) -> bytes | None:
+    def read(self, idle: float, patience: float | Deadline) -> bytes | None:
         """Wait for the next body.
 
         :param idle: seconds to wait for its first byte.
-        :param deadline: when it must be whole.
+        :param patience: seconds from its first byte in which it must be whole, or a deadline for that.
         :returns: None when the peer closed, or stayed silent for ``idle``, between two messages.
         :raises FrameError: when the peer breaks the protocol or closes inside a message.
-        :raises TimedOut: when a message that has begun is not whole by the deadline.
+        :raises TimedOut: when a message that has begun is not whole in time.
         """
+        deadline = patience if isinstance(patience, Deadline) else None
         while True:
             body = self.buffered()
             if body is not None:
                 return body
             begun = bool(self._buffer)
-            left = deadline.left("the peer") if begun else idle
-            self._connection.settimeout(left)
-            try:
-                data = self._connection.recv(_CHUNK)
-            except TimeoutError:
-                if begun:
-                    raise TimedOut("the peer stopped in the middle of a message") from None
-                return None
-            except (ssl.SSLEOFError, ConnectionError):
-                data = b""
+            if begun and deadline is None:
+                deadline = Deadline(patience)  # type: ignore[arg-type]
+            self._connection.settimeout(deadline.left("the peer") if begun and deadline else idle)
+            data = self._receive(begun)
             if not data:
-                if begun:
-                    raise FrameError("the connection closed inside a message")
                 return None
             self._buffer += data
+
+    def _receive(self, begun: bool) -> bytes:
+        """More bytes; none when the peer is silent or gone between two messages."""
+        try:
+            data = self._connection.recv(_CHUNK)
+        except TimeoutError:
+            if begun:
+                raise TimedOut("the peer stopped in the middle of a message") from None
+            return b""
+        except (ssl.SSLEOFError, ConnectionError):
+            data = b""
+        if begun and not data:
+            raise FrameError("the connection closed inside a message")
+        return data
 
 
 def read_answer(reader: FrameReader, deadline: Deadline, server: str) -> Answer:

@@ -1,0 +1,119 @@
+"""The bookkeeping server's database: events in, statuses out."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.engine import Engine, Row
+
+from grid.clock import from_ulm_date
+from grid.errors import JobUnknown
+from grid.jobid import JobId
+from grid.states import JobState
+from lb import tables, ulm
+from lb.admission import Sender
+from lb.children import parse_histogram_text
+from lb.events import Event
+from lb.intake import Intake, kept_status
+from lb.status import JobStatus
+from storage.writer import GroupWriter
+
+_jobs = tables.jobs.c
+_events = tables.events.c
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A job as a reader sees it.
+
+    :ivar children: its nodes' identifiers, in their order.
+    :ivar histogram: how many nodes are in which state's class; empty for a simple job.
+    """
+
+    status: JobStatus
+    children: tuple[str, ...] = ()
+    histogram: tuple[tuple[JobState, int], ...] = ()
+
+
+class LbDatabase:
+    """One server's database.  Writing goes through the group writer, reading by snapshots.
+
+    :param intake: the rules by which events are taken.
+    """
+
+    def __init__(self, engine: Engine, writer: GroupWriter, intake: Intake) -> None:
+        self._engine = engine
+        self._writer = writer
+        self._intake = intake
+
+    def submit(self, event: Event, sender: Sender) -> Future[bool]:
+        """Begin to store an event; the future resolves when it is on disk (True: new, False: known before).
+
+        :raises WriterBusy: when too much waits.
+        """
+        return self._writer.submit(lambda connection: self._intake.store(connection, event, sender))
+
+    def store(self, event: Event, sender: Sender) -> bool:
+        """Store an event and wait until it is on disk; True when it is new.
+
+        :raises EventRefused: when the sender may not log it.
+        :raises StorageFailure, WriterBusy, OutcomeUnknown: when the database does not take it now.
+        """
+        return self._writer.run(lambda connection: self._intake.store(connection, event, sender))
+
+    def job(self, jobid: JobId, reader: Sender) -> JobRecord:
+        """A job that ``reader`` may see: its owner, the payload's owner, and trusted services.
+
+        :raises JobUnknown: when there is none or it is somebody else's.
+        """
+        with self._engine.connect() as connection:
+            row = _readable(connection, jobid, reader)
+            status = kept_status(connection, row)
+            if not status.compound:
+                return JobRecord(status)
+            nodes = select(_jobs.jobid).where(_jobs.parent == row.unique_id).order_by(_jobs.position, _jobs.number)
+            children = tuple(connection.execute(nodes).scalars())
+            histogram = tuple(
+                (JobState(slot.value), count) for slot, count in parse_histogram_text(row.histogram).items()
+            )
+            return JobRecord(replace(status, children_num=len(children) or status.children_num), children, histogram)
+
+    def node_states(self, jobid: JobId) -> tuple[tuple[JobState, int], ...]:
+        """How many nodes of a job that the caller has read already are in which state."""
+        with self._engine.connect() as connection:
+            query = select(_jobs.state, func.count()).where(_jobs.parent == jobid.unique).group_by(_jobs.state)
+            return tuple((JobState(state), int(count)) for state, count in connection.execute(query))
+
+    def events(self, jobid: JobId, reader: Sender) -> list[Event]:
+        """A job's events by the time at which they happened.
+
+        :raises JobUnknown: when there is no such job, or it is somebody else's.
+        """
+        with self._engine.connect() as connection:
+            row = _readable(connection, jobid, reader)
+            query = select(_events.line, _events.arrived).where(_events.job == row.unique_id).order_by(_events.number)
+            found = [
+                replace(ulm.decode(line), arrived=from_ulm_date(arrived)) for line, arrived in connection.execute(query)
+            ]
+        return sorted(found, key=lambda event: event.timestamp)
+
+    def jobs_of(self, owner: str, limit: int) -> list[JobStatus]:
+        """The statuses of an owner's jobs, nodes included, the newest first, at most ``limit``."""
+        with self._engine.connect() as connection:
+            query = select(tables.jobs).where(_jobs.owner == owner).order_by(_jobs.number.desc()).limit(limit)
+            return [kept_status(connection, row) for row in connection.execute(query)]
+
+
+def _readable(connection: Connection, jobid: JobId, reader: Sender) -> Row[Any]:
+    query = select(tables.jobs).where(_jobs.unique_id == jobid.unique)
+    row = connection.execute(query).first()
+    if row is not None and row.jobid == str(jobid) and _may_read(connection, row, reader):
+        return row
+    raise JobUnknown(f"{jobid} is not known here, or it belongs to somebody else")
+
+
+def _may_read(connection: Connection, row: Row[Any], reader: Sender) -> bool:
+    return reader.trusted or reader.dn in (row.owner, kept_status(connection, row).payload_owner)

@@ -1,0 +1,228 @@
+"""Storing an event: admission, once only, the status after it, the parent's status after that.
+
+Everything here runs inside one transaction of the writer; what it raises undoes this event alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.engine import Row
+from sqlalchemy.exc import IntegrityError
+
+from grid.clock import now, ulm_date
+from grid.errors import InternalFailure
+from grid.jobid import JobId
+from grid.seqcode import SequenceCodeError
+from lb import tables, ulm
+from lb.admission import Sender, check_event, check_owner, no_such_job, on_behalf
+from lb.children import (
+    COLLECTIONS,
+    NodeClass,
+    class_of,
+    histogram_text,
+    moved,
+    newborn,
+    parse_histogram_text,
+    state_event,
+)
+from lb.errors import EventRefused
+from lb.events import Event
+from lb.machine import advance, fold, in_order, initial
+from lb.status import STATUS_VERSION, JobStatus, from_json, to_json
+
+_jobs = tables.jobs.c
+_events = tables.events.c
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The rules of one server.
+
+    :ivar host: name of this server, for the events that it logs itself.
+    :ivar addresses: ``host:port`` that job ids of this server may name; empty means any.
+    :ivar max_events: events of one job that users may add up to.
+    """
+
+    host: str
+    addresses: frozenset[str] = frozenset()
+    max_events: int = 10_000
+
+    def store(self, connection: Connection, event: Event, sender: Sender) -> bool:
+        """Store ``event``; True when it is new, False when it was stored before.
+
+        :raises EventRefused: when the sender may not log it, or there is no such job.
+        """
+        event = replace(on_behalf(event, sender), arrived=None)
+        line = ulm.encode(event)
+        check_event(event, sender, len(line.encode()))
+        job = _find(connection, event.jobid)
+        if job is None:
+            if event.type != "RegJob":
+                raise no_such_job(event, sender)
+            return self._create(connection, event, sender, line)
+        status = _status(connection, job)
+        check_owner(event, sender, job.owner, (status.payload_owner, status.marks.granted_to))
+        if not sender.trusted and job.events >= self.max_events:
+            raise EventRefused(errno.ENOSPC, f"{event.jobid} has {job.events} events; users cannot add more")
+        return self._add(connection, job, status, event, line)
+
+    def _create(self, connection: Connection, event: Event, sender: Sender, line: str) -> bool:
+        here = f"{event.jobid.host}:{event.jobid.port}"
+        if self.addresses and here not in self.addresses:
+            raise EventRefused(errno.EINVAL, f"{event.jobid} names another bookkeeping server than this one")
+        if not event.user:
+            raise EventRefused(errno.EINVAL, "a registration must say whose job it is")
+        parent = _parent(connection, event, sender)
+        status, _ = advance(initial(event.jobid), event)
+        try:
+            _insert_job(connection, status, parent=parent.unique_id if parent else None)
+        except IntegrityError:
+            raise EventRefused(errno.EPERM, f"{event.jobid} cannot be registered: the identifier is taken") from None
+        _insert_event(connection, event, line)
+        if parent is not None:
+            self._count(connection, parent.unique_id, status.job_id, None, class_of(status), event.type)
+        _insert_nodes(connection, event)
+        return True
+
+    def _add(self, connection: Connection, job: Row[Any], status: JobStatus, event: Event, line: str) -> bool:
+        known = select(_events.number).where(_events.job == job.unique_id, _events.digest == digest(event))
+        if connection.execute(known).first() is not None:
+            return False
+        _insert_event(connection, event, line)
+        after = advance(status, event)[0] if in_order(status, event) else refold(connection, job)
+        values: dict[str, Any] = {
+            "state": after.state.value,
+            "status": to_json(after),
+            "status_version": STATUS_VERSION,
+            "events": job.events + 1,
+        }
+        if job.parent is not None:
+            values["class"] = class_of(after).value
+        connection.execute(update(tables.jobs).where(_jobs.unique_id == job.unique_id).values(values))
+        if job.parent is not None and job._mapping["class"] != values["class"]:
+            old = NodeClass(job._mapping["class"])
+            self._count(connection, job.parent, after.job_id, old, class_of(after), event.type)
+        if event.type == "RegJob" and job.histogram is None:
+            _insert_nodes(connection, event)
+        return True
+
+    def _count(
+        self, connection: Connection, parent: str, child: JobId, old: NodeClass | None, new: NodeClass, event_type: str
+    ) -> None:
+        """Count a node anew in its parent, and move the parent when its nodes say so."""
+        query = select(tables.jobs).where(_jobs.unique_id == parent)
+        if connection.dialect.name == "postgresql":
+            query = query.with_for_update()
+        row = connection.execute(query).one()
+        histogram = parse_histogram_text(row.histogram)
+        if old is None:
+            histogram[new] = histogram.get(new, 0) + 1
+        else:
+            histogram = moved(histogram, old, new)
+        text = histogram_text(histogram)
+        connection.execute(update(tables.jobs).where(_jobs.unique_id == parent).values(histogram=text))
+        status = _status(connection, row)
+        if status.jobtype not in COLLECTIONS or old is None:
+            return
+        try:
+            event = state_event(status, histogram, child, event_type, self.host)
+        except SequenceCodeError as error:
+            raise InternalFailure(f"the state of {status.job_id} cannot follow its nodes") from error
+        if event.get("state") != status.state.value:
+            self._add(connection, row, status, event, ulm.encode(event))
+
+
+def digest(event: Event) -> str:
+    """What makes two events of one job the same one: type, source, host, time, level, user, sequence code."""
+    parts = (
+        event.type,
+        event.source.value,
+        event.host,
+        ulm_date(event.timestamp),
+        event.level,
+        event.user,
+        event.seqcode,
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def refold(connection: Connection, job: Row[Any]) -> JobStatus:
+    """The status anew from all stored events."""
+    lines = connection.execute(select(_events.line).where(_events.job == job.unique_id)).scalars()
+    start = from_json(job.born) if job.born else initial(JobId.parse(job.jobid))
+    return fold((ulm.decode(line) for line in lines), start)
+
+
+def kept_status(connection: Connection, job: Row[Any]) -> JobStatus:
+    """The status of a job row: the kept one, or anew when an older release kept it."""
+    return _status(connection, job)
+
+
+def _status(connection: Connection, job: Row[Any]) -> JobStatus:
+    return from_json(job.status) if job.status_version == STATUS_VERSION else refold(connection, job)
+
+
+def _find(connection: Connection, jobid: JobId) -> Row[Any] | None:
+    query = select(tables.jobs).where(_jobs.unique_id == jobid.unique, _jobs.jobid == str(jobid))
+    if connection.dialect.name == "postgresql":
+        query = query.with_for_update()  # two servers on one database take turns
+    return connection.execute(query).first()
+
+
+def _parent(connection: Connection, event: Event, sender: Sender) -> Row[Any] | None:
+    named = event.fields.get("parent")
+    if not named:
+        return None
+    parent = _find(connection, JobId.parse(named))
+    if parent is None or parent.owner != event.user:
+        raise EventRefused(errno.EPERM, f"the parent {named} is not a registered job of {event.user}")
+    return parent
+
+
+def _insert_job(connection: Connection, status: JobStatus, *, parent: str | None) -> None:
+    row = _job_row(status, parent) | {"events": 1}
+    connection.execute(insert(tables.jobs).values(row))
+
+
+def _job_row(status: JobStatus, parent: str | None) -> dict[str, Any]:
+    return {
+        "unique_id": status.job_id.unique,
+        "jobid": str(status.job_id),
+        "owner": status.owner,
+        "parent": parent,
+        "state": status.state.value,
+        "status": to_json(status),
+        "status_version": STATUS_VERSION,
+        "class": class_of(status).value if parent else None,
+    }
+
+
+def _insert_nodes(connection: Connection, registration: Event) -> None:
+    nodes = list(newborn(registration))
+    if not nodes:
+        return
+    parent = registration.jobid.unique
+    rows = [
+        _job_row(node, parent) | {"position": position, "born": to_json(node), "events": 0}
+        for position, node in enumerate(nodes)
+    ]
+    connection.execute(insert(tables.jobs), rows)
+    histogram = histogram_text({NodeClass.REST: len(nodes)})
+    connection.execute(update(tables.jobs).where(_jobs.unique_id == parent).values(histogram=histogram))
+
+
+def _insert_event(connection: Connection, event: Event, line: str) -> None:
+    connection.execute(
+        insert(tables.events).values(
+            job=event.jobid.unique,
+            digest=digest(event),
+            type=event.type,
+            arrived=ulm_date(now()),
+            line=line,
+        )
+    )

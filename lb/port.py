@@ -1,0 +1,100 @@
+"""The web service's port: plain values in, plain values out; SOAP is :mod:`wsdl`'s business."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from grid.errors import ServerOverloaded
+from grid.jobid import JobId
+from lb.access import Access
+from lb.admission import Sender
+from lb.database import JobRecord, LbDatabase
+from lb.query import event_test, jobs_of
+from lb.values import event_choice, job_status
+from wsdl.service import Call
+
+VERSION: Final = "4.1.0"
+"""The version of L&B whose interface this is; old clients look at it."""
+
+INTERFACE_VERSION: Final = "4.0.0"
+
+_MAX_NODES: Final = 1000
+"""Nodes whose full status one answer carries."""
+
+
+class BookkeepingPort:
+    """Operations of LoggingAndBookkeeping; those that are missing answer that they are not implemented yet.
+
+    :param max_jobs: jobs in one answer of UserJobs.
+    """
+
+    def __init__(self, database: LbDatabase, access: Access, max_jobs: int) -> None:
+        self._database = database
+        self._access = access
+        self._max_jobs = max_jobs
+
+    def GetVersion(self, call: Call, dummy: str | None = None) -> str:
+        """The version of L&B that this server stands in for."""
+        self._access.anybody(call.operation)
+        return VERSION
+
+    def GetInterfaceVersion(self, call: Call, dummy: str | None = None) -> str:
+        """The version of the WSDL."""
+        self._access.anybody(call.operation)
+        return INTERFACE_VERSION
+
+    def JobStatus(self, call: Call, jobid: str, flags: Sequence[str] | None) -> dict[str, Any]:
+        """One job's status; the flags add descriptions and nodes.
+
+        :raises JobUnknown: for no job, and for somebody else's.
+        """
+        reader = self._access.reader(call.environ, call.operation)
+        return self._expanded(self._database.job(JobId.parse(jobid), reader), reader, frozenset(flags or ()))
+
+    def UserJobs(self, call: Call) -> dict[str, Any]:
+        """The caller's jobs, the newest first.
+
+        :raises ServerOverloaded: when there are more than one answer holds.
+        """
+        reader = self._access.reader(call.environ, call.operation)
+        found = self._database.jobs_of(reader.dn, self._max_jobs + 1)
+        if len(found) > self._max_jobs:
+            raise ServerOverloaded(f"you have more than {self._max_jobs} jobs here, more than one answer may hold")
+        return {
+            "jobs": [str(status.job_id) for status in found],
+            "states": [job_status(JobRecord(status)) for status in found],
+        }
+
+    def QueryEvents(
+        self,
+        call: Call,
+        jobConditions: Sequence[Mapping[str, Any]],
+        eventConditions: Sequence[Mapping[str, Any]],
+    ) -> list[dict[str, Any]]:
+        """Events of the jobs that are named, by time; see :mod:`lb.query`.
+
+        :raises QueryRefused: for conditions that are not served.
+        :raises JobUnknown: when a job is not there, or is somebody else's.
+        """
+        reader = self._access.reader(call.environ, call.operation)
+        test = event_test(eventConditions)
+        return [
+            event_choice(event)
+            for job in jobs_of(jobConditions)
+            for event in self._database.events(job, reader)
+            if test(event)
+        ]
+
+    def _expanded(self, record: JobRecord, reader: Sender, flags: frozenset[str]) -> dict[str, Any]:
+        nodes: list[dict[str, Any]] = []
+        if "CHILDSTAT" in flags:
+            below = flags - {"CHILDSTAT"}
+            for child in record.children[:_MAX_NODES]:
+                nodes.append(self._expanded(self._database.job(JobId.parse(child), reader), reader, below))
+        histogram = record.histogram if "CHILDHIST_FAST" in flags else ()
+        if "CHILDHIST_THOROUGH" in flags:
+            histogram = self._database.node_states(record.status.job_id)
+        return job_status(
+            record, classads="CLASSADS" in flags, children="CHILDREN" in flags, histogram=histogram, nodes=nodes
+        )
