@@ -225,6 +225,6 @@ def _value(path: Path, section: str, key: str, kind: str, value: Any) -> Any:
     expected: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
     if isinstance(value, bool) or not isinstance(value, expected[kind]):
         raise ConfigurationFileError(path, f"{where} must be of type {kind}, not {value!r}")
-    if key.endswith("port") and not 0 < int(value) < 65536:
+    if key.endswith("port") and isinstance(value, int) and not 0 < value < 65536:
         raise ConfigurationFileError(path, f"{where} must be a port, 1 to 65535, not {value}")
     return value

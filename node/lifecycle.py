@@ -98,9 +98,10 @@ def up(root: Path, *, detach: bool, timeout: float) -> int:
 
 def _supervise(layout: Layout, configuration: Configuration) -> int:
     from node import services
+    from node.health import Health
 
     services.prepare(layout, configuration)
-    health = services.Health(layout, configuration)
+    health = Health(layout, configuration)
     supervisor = Supervisor(
         layout.root,
         layout.run,

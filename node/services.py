@@ -1,18 +1,21 @@
-"""The services of a node: what each is called, how it runs, and how to see that it answers."""
+"""The services of a node: what each is called and how it runs.
+
+Each service is imported only when it runs: a process carries what it needs.
+"""
 
 from __future__ import annotations
 
-import sys
+import os
+import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from broker.settings import BrokerSettings
-from ce.settings import Accounts, CeSettings, Queue
+from grid.doorbell import ring
 from grid.errors import ConfigurationError
-from gsi.credential import Credential
-from infosys.settings import BdiiSettings
-from node.configuration import Configuration, QueueSection
+from node.configuration import Configuration
 from node.layout import Layout
-from wmproxy.settings import WmproxySettings
+from node.settings import Settings
 
 NAMES = ("lb", "interlogger", "ce", "bdii", "broker", "wmproxy")
 
@@ -25,120 +28,100 @@ class UnknownService(ConfigurationError):
         super().__init__(f"there is no service {name!r}; the services are {', '.join(NAMES)}")
 
 
-class Settings:
-    """The node's configuration as the settings of each room."""
+def prepare(layout: Layout, configuration: Configuration) -> None:
+    """Make the databases that are missing and bring the others up to date; no service may run."""
+    import broker.service
+    import ce.service
+    import lb.service
+    import wmproxy.service
 
-    def __init__(self, layout: Layout, configuration: Configuration) -> None:
-        self._layout = layout
-        self._configuration = configuration
-        self._shared = f"sqlite:///{layout.databases / 'wms.sqlite'}"
-        self._interlogger_bell = layout.run / "interlogger.bell"
+    settings = Settings(layout, configuration)
+    lb.service.create_schema(settings.lb)
+    ce.service.create_schema(settings.ce)
+    broker.service.create_schema(settings.broker)
+    wmproxy.service.create_schema(settings.wmproxy)
 
-    @property
-    def wmproxy(self) -> WmproxySettings:
-        layout, conf = self._layout, self._configuration
-        return WmproxySettings(
-            binds=(self._bind(conf.wmproxy.port),),
-            endpoint=conf.wmproxy_endpoint,
-            certificate=layout.host_certificate,
-            key=layout.host_key,
-            host_credential=layout.host_credential,
-            certificate_directory=layout.certificates,
-            voms_directory=layout.vomsdir,
-            database_url=self._shared,
-            document_root=layout.sandbox,
-            delegation_directory=layout.delegations,
-            journal_directory=layout.journals,
-            interlogger_doorbell=self._interlogger_bell,
-            broker_doorbell=layout.run / "broker.bell",
-            broker_control=layout.run / "broker.sock",
-            run_directory=layout.run,
-            admitted_vos=conf.admitted_vos,
-            lb_host=conf.lb_host,
-            lb_port=conf.lb_port,
-            host=conf.node.host,
-            workers=conf.wmproxy.workers,
-            threads=conf.wmproxy.threads,
-            max_input_sandbox=conf.wmproxy.max_input_sandbox,
-            max_input_sandbox_files=conf.wmproxy.max_input_sandbox_files,
-            max_output_sandbox_files=conf.wmproxy.max_output_sandbox_files,
-            registration_deadline=conf.wmproxy.registration_deadline,
-            match_deadline=conf.wmproxy.match_deadline,
-            expiry_period=conf.broker.expiry_period,
-        )
 
-    @property
-    def broker(self) -> BrokerSettings:
-        layout, conf = self._layout, self._configuration
-        return BrokerSettings(
-            database_url=self._shared,
-            control_socket=layout.run / "broker.sock",
-            doorbell=layout.run / "broker.bell",
-            information_sources=((conf.information_system, "mds-vo-name=local,o=grid"),),
-            host_credential=layout.host_credential,
-            certificate_directory=layout.certificates,
-            journal_directory=layout.journals,
-            interlogger_doorbell=self._interlogger_bell,
-            host=conf.node.host,
-            worker_threads=conf.broker.worker_threads,
-            refresh_period=conf.broker.refresh,
-            match_retry_period=conf.broker.match_retry_period,
-            expiry_period=conf.broker.expiry_period,
-            max_retry_count=conf.broker.max_retry_count,
-            infrastructure_delay=conf.broker.infrastructure_delay,
-        )
+def end_payloads(layout: Layout, configuration: Configuration) -> None:
+    """End running payloads; the CE reports them lost at its next start, and the broker sends them again."""
+    from ce import operator
 
-    @property
-    def ce(self) -> CeSettings:
-        layout, conf = self._layout, self._configuration
-        return CeSettings(
-            host=conf.node.host,
-            port=conf.ce.port,
-            bind=self._bind(conf.ce.port),
-            work_directory=Path(conf.ce.work_directory) if conf.ce.work_directory else layout.ce_work_directory(),
-            database_url=f"sqlite:///{layout.databases / 'ce.sqlite'}",
-            host_certificate=layout.host_certificate,
-            host_key=layout.host_key,
-            trust_directory=layout.certificates,
-            voms_directory=layout.vomsdir,
-            run_directory=layout.run,
-            spool_directory=layout.spool,
-            interlogger_doorbell=self._interlogger_bell,
-            queues=tuple(self._queue(queue) for queue in conf.ce.queue),
-            interpreter=Path(conf.ce.interpreter or sys.executable),
-            administrators=(self._host_dn(),),
-            accounts=Accounts(first_id=conf.ce.first_account, count=conf.ce.accounts),
-            resource_bind=self._bind(conf.ce.ldap_port),
-            site=conf.node.site,
-            threads=conf.ce.threads,
-        )
+    operator.end_payloads(Settings(layout, configuration).ce, grace=3.0)
 
-    @property
-    def bdii(self) -> BdiiSettings:
-        conf = self._configuration
-        return BdiiSettings(
-            bind=self._bind(conf.bdii.port),
-            site_name=conf.node.site,
-            sources=conf.bdii_sources,
-            refresh=conf.bdii.refresh,
-            grace=conf.bdii.grace,
-        )
 
-    def _queue(self, queue: QueueSection) -> Queue:
-        return Queue(
-            name=queue.name,
-            slots=queue.slots,
-            access_rules=queue.access or (f"VO:{self._configuration.node.vo}",),
-            max_wall_minutes=queue.max_wall_minutes,
-            max_cpu_minutes=queue.max_cpu_minutes,
-            ram_mb=queue.memory_mb,
-            virtual_mb=queue.memory_mb * 2,
-            software=queue.software,
-            status=queue.status,
-        )
+def run(root: Path, name: str) -> int:
+    """Run one service in the foreground until SIGTERM; returns its exit code.
 
-    def _bind(self, port: int) -> str:
-        return f"{self._configuration.node.bind}:{port}"
+    :raises UnknownService: for a name that is none.
+    """
+    if name not in NAMES:
+        raise UnknownService(name)
+    layout = Layout(root)
+    layout.check()
+    os.umask(0o077)
+    settings = Settings(layout, Configuration.read(layout.configuration))
+    bell = layout.run / f"{name}.bell"
+    return _RUNNERS[name](settings, bell)
 
-    def _host_dn(self) -> str:
-        return Credential.load(self._layout.host_credential).subject
+
+def _run_wmproxy(settings: Settings, _bell: Path) -> int:
+    from wmproxy import service
+
+    return service.run(settings.wmproxy)
+
+
+def _run_ce(settings: Settings, _bell: Path) -> int:
+    from ce import service
+    from web.server import serve
+
+    values = settings.ce
+    return serve(lambda: service.make_app(values), service.server_settings(values))
+
+
+def _run_lb(settings: Settings, _bell: Path) -> int:
+    from lb import service
+    from web.server import serve
+
+    values = settings.lb
+    return serve(lambda: service.make_app(values), service.server_settings(values))
+
+
+def _run_interlogger(settings: Settings, bell: Path) -> int:
+    from lb import interlogger
+
+    return _until_stopped(lambda stop: interlogger.run(settings.interlogger, stop), bell)
+
+
+def _run_bdii(settings: Settings, bell: Path) -> int:
+    from infosys import bdii
+
+    return _until_stopped(lambda stop: bdii.run(settings.bdii, stop), bell)
+
+
+def _run_broker(settings: Settings, bell: Path) -> int:
+    from broker import service
+
+    return _until_stopped(lambda stop: service.run(settings.broker, stop), bell)
+
+
+_RUNNERS: dict[str, Callable[[Settings, Path], int]] = {
+    "wmproxy": _run_wmproxy,
+    "ce": _run_ce,
+    "lb": _run_lb,
+    "interlogger": _run_interlogger,
+    "bdii": _run_bdii,
+    "broker": _run_broker,
+}
+
+
+def _until_stopped(loop: Callable[[threading.Event], None], bell: Path) -> int:
+    stop = threading.Event()
+
+    def on_stop(*_: object) -> None:
+        stop.set()
+        ring(bell)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_stop)
+    loop(stop)
+    return 0

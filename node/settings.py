@@ -1,0 +1,164 @@
+"""The node's configuration turned into the settings of each room."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from broker.settings import BrokerSettings
+from ce.settings import Accounts, CeSettings, Queue
+from gsi.credential import Credential
+from infosys.settings import BdiiSettings
+from lb.channel import ChannelSettings
+from lb.interlogger import InterloggerSettings
+from lb.settings import LbSettings
+from node.configuration import Configuration, QueueSection
+from node.layout import Layout
+from wmproxy.settings import WmproxySettings
+
+
+class Settings:
+    """The node's configuration as the settings of each room."""
+
+    def __init__(self, layout: Layout, configuration: Configuration) -> None:
+        self._layout = layout
+        self._configuration = configuration
+        self._shared = f"sqlite:///{layout.databases / 'wms.sqlite'}"
+        self._interlogger_bell = layout.run / "interlogger.bell"
+
+    @property
+    def wmproxy(self) -> WmproxySettings:
+        layout, conf = self._layout, self._configuration
+        return WmproxySettings(
+            binds=(self._bind(conf.wmproxy.port),),
+            endpoint=conf.wmproxy_endpoint,
+            certificate=layout.host_certificate,
+            key=layout.host_key,
+            host_credential=layout.host_credential,
+            certificate_directory=layout.certificates,
+            voms_directory=layout.vomsdir,
+            database_url=self._shared,
+            document_root=layout.sandbox,
+            delegation_directory=layout.delegations,
+            journal_directory=layout.journals,
+            interlogger_doorbell=self._interlogger_bell,
+            broker_doorbell=layout.run / "broker.bell",
+            broker_control=layout.run / "broker.sock",
+            run_directory=layout.run,
+            admitted_vos=conf.admitted_vos,
+            lb_host=conf.lb_host,
+            lb_port=conf.lb_port,
+            host=conf.node.host,
+            workers=conf.wmproxy.workers,
+            threads=conf.wmproxy.threads,
+            max_input_sandbox=conf.wmproxy.max_input_sandbox,
+            max_input_sandbox_files=conf.wmproxy.max_input_sandbox_files,
+            max_output_sandbox_files=conf.wmproxy.max_output_sandbox_files,
+            registration_deadline=conf.wmproxy.registration_deadline,
+            match_deadline=conf.wmproxy.match_deadline,
+            expiry_period=conf.broker.expiry_period,
+        )
+
+    @property
+    def broker(self) -> BrokerSettings:
+        layout, conf = self._layout, self._configuration
+        return BrokerSettings(
+            database_url=self._shared,
+            control_socket=layout.run / "broker.sock",
+            doorbell=layout.run / "broker.bell",
+            information_sources=((conf.information_system, "mds-vo-name=local,o=grid"),),
+            host_credential=layout.host_credential,
+            certificate_directory=layout.certificates,
+            journal_directory=layout.journals,
+            interlogger_doorbell=self._interlogger_bell,
+            host=conf.node.host,
+            worker_threads=conf.broker.worker_threads,
+            refresh_period=conf.broker.refresh,
+            match_retry_period=conf.broker.match_retry_period,
+            expiry_period=conf.broker.expiry_period,
+            max_retry_count=conf.broker.max_retry_count,
+            infrastructure_delay=conf.broker.infrastructure_delay,
+        )
+
+    @property
+    def ce(self) -> CeSettings:
+        layout, conf = self._layout, self._configuration
+        return CeSettings(
+            host=conf.node.host,
+            port=conf.ce.port,
+            bind=self._bind(conf.ce.port),
+            work_directory=Path(conf.ce.work_directory) if conf.ce.work_directory else layout.ce_work_directory(),
+            database_url=f"sqlite:///{layout.databases / 'ce.sqlite'}",
+            host_certificate=layout.host_certificate,
+            host_key=layout.host_key,
+            trust_directory=layout.certificates,
+            voms_directory=layout.vomsdir,
+            run_directory=layout.run,
+            spool_directory=layout.spool,
+            journal_directory=layout.journals,
+            interlogger_doorbell=self._interlogger_bell,
+            queues=tuple(self._queue(queue) for queue in conf.ce.queue),
+            interpreter=Path(conf.ce.interpreter or sys.executable),
+            administrators=(self._host_dn(),),
+            accounts=Accounts(first_id=conf.ce.first_account, count=conf.ce.accounts),
+            resource_bind=self._bind(conf.ce.ldap_port),
+            site=conf.node.site,
+            threads=conf.ce.threads,
+        )
+
+    @property
+    def lb(self) -> LbSettings:
+        layout, conf = self._layout, self._configuration
+        return LbSettings(
+            host=conf.lb_host,
+            query_bind=self._bind(conf.lb.port),
+            soap_bind=self._bind(conf.lb.soap_port),
+            store_bind=self._bind(conf.lb.store_port),
+            certificate=layout.host_certificate,
+            key=layout.host_key,
+            trust_dir=layout.certificates,
+            voms_dir=layout.vomsdir,
+            database_url=f"sqlite:///{layout.databases / 'lb.sqlite'}",
+            trusted=frozenset((self._host_dn(),)),
+            run_dir=layout.run,
+            threads=conf.lb.threads,
+        )
+
+    @property
+    def interlogger(self) -> InterloggerSettings:
+        layout = self._layout
+        return InterloggerSettings(
+            spool=layout.journals,
+            doorbell=self._interlogger_bell,
+            channel=ChannelSettings(certificate=layout.host_credential, trust_dir=layout.certificates),
+        )
+
+    @property
+    def bdii(self) -> BdiiSettings:
+        conf = self._configuration
+        return BdiiSettings(
+            bind=self._bind(conf.bdii.port),
+            site_name=conf.node.site,
+            sources=conf.bdii_sources,
+            refresh=conf.bdii.refresh,
+            grace=conf.bdii.grace,
+        )
+
+    def _queue(self, queue: QueueSection) -> Queue:
+        return Queue(
+            name=queue.name,
+            slots=queue.slots,
+            access_rules=queue.access or (f"VO:{self._configuration.node.vo}",),
+            max_wall_minutes=queue.max_wall_minutes,
+            max_cpu_minutes=queue.max_cpu_minutes,
+            ram_mb=queue.memory_mb,
+            virtual_mb=queue.memory_mb * 2,
+            software=queue.software,
+            status=queue.status,
+        )
+
+    def _bind(self, port: int) -> str:
+        return f"{self._configuration.node.bind}:{port}"
+
+    def _host_dn(self) -> str:
+        return Credential.load(self._layout.host_credential).subject
