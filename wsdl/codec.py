@@ -126,7 +126,7 @@ class Codec:
         It raises :class:`ValueRefused`, with the path from here, for what is missing, doubled or wrong.
         """
         fields = {m.name: (_field(m), self.reader(m.type)) for m in members}
-        absent = {m.name: None for m in members if not m.repeated}
+        absent = dict.fromkeys(m.name for m in members)  # in the contract's order, which callers rely on
         lists = tuple(m.name for m in members if m.repeated)
         required = tuple(m for m in members if m.min_occurs and not m.nillable)
 
