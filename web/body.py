@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
-from gunicorn.http.errors import NoMoreData
+from gunicorn.http.errors import NoMoreData, ParseException
 
-from web.errors import BodyTooLarge, ClientGone
+from web.errors import BodyMalformed, BodyTooLarge, ClientGone
 
 DRAIN_BYTES: Final = 64 << 10
 """An unread rest of at most this many bytes is read and thrown away, so that the connection can be kept."""
@@ -42,6 +42,7 @@ class RequestBody:
         """At most ``size`` bytes, or all; fewer only at the end.
 
         :raises BodyTooLarge: when the limit is passed.
+        :raises BodyMalformed: when the chunks make no sense.
         :raises ClientGone: when the connection ends before the body.
         """
         return self._take(self._source.read, size, whole=True)
@@ -97,6 +98,8 @@ class RequestBody:
             data: bytes = read(wanted)
         except NoMoreData as error:
             raise ClientGone(_CUT) from error
+        except ParseException as error:
+            raise BodyMalformed from error
         self._received += len(data)
         if self._received > self._limit:
             self.too_large = True

@@ -40,7 +40,9 @@ SLOWEST: Final = 1024
 """Bytes a second that a client must send or take, once the patience is used up."""
 
 _PIECE: Final = 64 << 10
+_LAST_WORDS: Final = 2.0
 _READ_ONCE: Final = 1 << 20
+_AT_ONCE: Final = 1e-9  # 0 would be the GSI socket's default: it refuses to wait for ever
 
 
 class Need(enum.Enum):
@@ -85,8 +87,13 @@ class Connection:
 
     @property
     def idle(self) -> bool:
-        """Between two requests: closing it now loses nothing that a client has begun."""
-        return self._lingering > 0 or (self._shaken and not self._head and self.served > 0)
+        """No request has begun: closing it now loses nothing but a connection."""
+        return self._lingering > 0 or not self._head
+
+    @property
+    def whole(self) -> bool:
+        """The head of a request has arrived to its end, not only to the limit."""
+        return b"\r\n\r\n" in self._head
 
     def advance(self) -> Need:
         """Take in what has arrived, without blocking."""
@@ -114,11 +121,15 @@ class Connection:
         """Nothing more is answered: say so to the client and throw away what still comes."""
         self._lingering = LINGER_BYTES
         self.deadline = time.monotonic() + LINGER_SECONDS
-        self.tls.settimeout(0.0)
         try:
             self.tls.shutdown(socket.SHUT_WR)
         except OSError:
             self.deadline = 0.0  # the client went first
+
+    def tell(self, answer: bytes) -> None:
+        """Send a short last answer, also to a client that has used up the server's patience."""
+        self._waited = self._patience + self._moved / SLOWEST - _LAST_WORDS
+        self.sendall(answer)
 
     def soon(self, seconds: float) -> bool:
         """Whether bytes arrive within ``seconds`` (a short time: it holds the thread)."""
@@ -175,30 +186,29 @@ class Connection:
             self._waited += time.monotonic() - begin
 
     def _advance(self) -> Need:
-        self.tls.settimeout(0.0)
         if not self._shaken:
-            need = self._shake()
-            if need is not None:
-                return need
+            event = self.tls.try_handshake()
+            if event:
+                return Need(event)
+            self._shaken = True
+            self.deadline = time.monotonic() + HEAD_SECONDS
+        self.tls.settimeout(_AT_ONCE)
         while not self._complete():
             try:
                 data = self.tls.recv(16 << 10)
-            except BlockingIOError:
+            except TimeoutError:
                 return Need.READ
             if not data:
                 return Need.END
-            if self.served and not self._head:
+            if not self._head:
                 self.deadline = time.monotonic() + HEAD_SECONDS
             self._head += data
         return Need.SERVICE
 
-    def _shake(self) -> Need | None:
-        raise NotImplementedError
-
     def _complete(self) -> bool:
         while self._head.startswith(b"\r\n"):  # RFC 9112 §2.2: empty lines before a request mean nothing
             del self._head[:2]
-        return len(self._head) > HEAD_BYTES or b"\r\n\r\n" in self._head
+        return self.whole or len(self._head) > HEAD_BYTES
 
     def _linger(self) -> Need:
         taken = 0

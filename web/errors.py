@@ -4,6 +4,7 @@
 
     InvalidArgument
     ├── BodyTooLarge             1225  more bytes than this server takes (413)
+    ├── BodyMalformed            1225  a chunked body that makes no sense (400)
     └── PathRefused              1225  a URL path that names no file safely (400)
     TimedOut
     └── ClientTooSlow            1229  the client sends or takes fewer bytes than is bearable (408)
@@ -26,6 +27,13 @@ class BodyTooLarge(InvalidArgument):
     def __init__(self, limit: int) -> None:
         super().__init__(f"the request is larger than the {limit} bytes that this server takes; send less")
         self.limit = limit
+
+
+class BodyMalformed(InvalidArgument):
+    """The chunks of a request make no sense."""
+
+    def __init__(self) -> None:
+        super().__init__("the chunks of the request are malformed")
 
 
 class PathRefused(InvalidArgument):

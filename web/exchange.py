@@ -20,7 +20,7 @@ from gunicorn.http.message import Request
 
 from web.body import RequestBody
 from web.connection import Connection
-from web.errors import BodyTooLarge, ClientGone, ClientTooSlow
+from web.errors import BodyMalformed, BodyTooLarge, ClientGone, ClientTooSlow
 
 log = logging.getLogger("wms.web")
 
@@ -47,6 +47,9 @@ class Exchange:
 
     def serve(self, connection: Connection) -> bool:
         """Answer the request whose head has arrived.  Returns whether the connection can be used again."""
+        if not connection.whole:
+            self._refuse(connection, 431, "the head of the request is too long")
+            return False
         connection.begin()
         try:
             request = next(connection.parser)
@@ -81,10 +84,11 @@ class Exchange:
             response.force_close()
         try:
             self._run(environ, response, body)
-        except (ClientGone, ClientTooSlow, BodyTooLarge) as error:
-            if response.headers_sent:
-                raise ClientGone(error.description) from error
-            self._fail(connection, body, error)
+        except ClientGone:
+            raise
+        except (ClientTooSlow, BodyTooLarge, BodyMalformed) as error:
+            if not response.headers_sent:
+                self._refuse(connection, _status_of(error), error.description)
             return False
         except Exception:
             log.exception("%s %s failed", request.method, environ.get("PATH_INFO"))
@@ -111,12 +115,6 @@ class Exchange:
             if close is not None:
                 close()
 
-    def _fail(self, connection: Connection, body: RequestBody, error: Exception) -> None:
-        if isinstance(error, BodyTooLarge):
-            self._refuse(connection, 413, error.description)
-        elif isinstance(error, ClientTooSlow):
-            self._refuse(connection, 408, error.description)
-
     def _refuse(self, connection: Connection, status: int, sentence: str) -> None:
         text = sentence.encode() + b"\n"
         head = (
@@ -124,6 +122,12 @@ class Exchange:
             f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(text)}\r\n\r\n"
         )
         try:
-            connection.sendall(head.encode() + text)
+            connection.tell(head.encode() + text)
         except (ClientGone, ClientTooSlow) as error:
             log.debug("could not tell %s: %s", connection.peer, error)
+
+
+def _status_of(error: BodyTooLarge | BodyMalformed | ClientTooSlow) -> int:
+    if isinstance(error, BodyTooLarge):
+        return 413
+    return 408 if isinstance(error, ClientTooSlow) else 400

@@ -15,7 +15,7 @@ from typing import Any, Final
 from gsi.errors import ChainError
 from gsi.identity import Identity
 from web import digest, download, paths, upload
-from web.errors import BodyTooLarge, ClientTooSlow, PathRefused
+from web.errors import BodyMalformed, BodyTooLarge, ClientTooSlow, PathRefused
 from web.places import Location, TransferPolicy, TransferRefused
 
 __all__ = ["FileTransfer", "Location", "TransferPolicy", "TransferRefused"]
@@ -53,7 +53,7 @@ class FileTransfer:
             answer = _refusal(refused)
         except ChainError as error:
             answer = _refusal(TransferRefused(403, error.description))
-        except PathRefused as error:
+        except (PathRefused, BodyMalformed) as error:
             answer = _refusal(TransferRefused(400, error.description))
         except BodyTooLarge as error:
             answer = _refusal(TransferRefused(413, error.description))

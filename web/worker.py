@@ -52,6 +52,8 @@ _PR_SET_PDEATHSIG: Final = 1
 class GsiWorker(Worker):  # type: ignore[misc]
     """One worker process; made by gunicorn's arbiter before the fork, run after it."""
 
+    sockets: list[Any]
+
     def init_process(self) -> None:
         """Called in the new process: prepare, load the application, run."""
         # gunicorn's workers look for their parent once a second; this tells at once, and also while starting.
