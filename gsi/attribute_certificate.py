@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from asn1crypto import cms, core
+from asn1crypto import cms, core, parser
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
@@ -241,13 +241,11 @@ def _leaves(der: bytes, depth: int) -> list[bytes]:
     if depth == 0:
         raise MalformedAttributes("has targets that are nested too deeply")
     leaves: list[bytes] = []
-    rest = der
-    while rest:
-        value = core.Any.load(rest)
-        whole = bytes(value.dump())
-        header = len(whole) - len(value.contents)
-        leaves += _leaves(whole[header:], depth - 1) if whole[0] & 0x20 else [whole[header:]]
-        rest = rest[len(whole) :]
+    position = 0
+    while position < len(der):
+        _class, constructed, _tag, header, content, trailer = parser.parse(der[position:])
+        leaves += _leaves(content, depth - 1) if constructed else [content]
+        position += len(header) + len(content) + len(trailer)
     return leaves
 
 

@@ -124,7 +124,10 @@ def _judge(
     ac: AttributeCertificate, path: Sequence[x509.Certificate], anchors: Anchors, now: datetime.datetime
 ) -> VomsAttributes:
     end_entity = path[-1]
-    if ac.holder_serial != end_entity.serial_number or ac.holder_issuer != name_key(end_entity.issuer):
+    # RFC 3281 §4.2.2 puts the issuer of the holder's certificate here; VOMS servers in C put its subject, and their
+    # library takes both.  With the serial number either one names this identity.
+    holders = (name_key(end_entity.issuer), name_key(end_entity.subject))
+    if ac.holder_serial != end_entity.serial_number or ac.holder_issuer not in holders:
         raise _refusal(path[0], f"was not issued to {slash(end_entity.subject)}")
     if ac.unknown_critical:
         raise _refusal(path[0], f"has the unknown critical extension {ac.unknown_critical[0]}")
