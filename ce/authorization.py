@@ -18,7 +18,15 @@ from web.guard import asked
 from web.identity import Authenticator
 from wsdl.service import Call
 
-_HARMLESS = frozenset(("getVersion", "getInterfaceVersion", "getServiceMetadata", "getTerminationTime", "destroy"))
+_STARTS_NOTHING = frozenset(
+    (
+        "getDelegationVersion",
+        "getDelegationInterfaceVersion",
+        "getServiceMetadata",
+        "getProxyTerminationTime",
+        "destroyProxy",
+    )
+)
 
 
 class Authorization:
@@ -57,7 +65,7 @@ class Authorization:
         :raises NotAdmitted: no queue admits the caller.
         """
         identity = self._identify(call, action)
-        if action in _HARMLESS:
+        if action in _STARTS_NOTHING:
             asked(action, "own delegations only")
             return identity
         if not identity.full_proxy:

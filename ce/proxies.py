@@ -9,7 +9,6 @@ from grid.clock import now
 from grid.dn import normalise
 from grid.errors import DelegationError, ProxyExpired
 from gsi import proxy
-from gsi.credential import Credential
 
 
 class Proxies:
@@ -27,7 +26,7 @@ class Proxies:
         delegation = self._store.get(job.dn, job.delegation_id)
         if normalise(delegation.identity.dn) != normalise(job.dn):
             raise DelegationError(f"delegation {job.delegation_id!r} is not of {job.dn}")
-        credential = Credential.load(delegation.path)
+        credential = delegation.credential()
         if credential.not_after <= now():
             raise ProxyExpired(f"the delegated proxy of {job.dn} ended at {credential.not_after:%Y-%m-%d %H:%M:%S} UTC")
         if not credential.is_limited:

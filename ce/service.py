@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import Engine
@@ -26,7 +26,8 @@ from ce.publisher import Publisher
 from ce.settings import CeSettings
 from ce.staging import Staging
 from delegation.port import DelegationPort
-from delegation.store import DelegationSettings, DelegationStore
+from delegation.settings import DelegationSettings
+from delegation.store import DelegationStore
 from grid.files import make_directory
 from gsi.keypool import KeyPool
 from gsi.trust import TrustStore
@@ -49,6 +50,12 @@ CREAM_PATH = "/ce-cream/services/CREAM2"
 DELEGATION_PATH = "/ce-cream/services/gridsite-delegation"
 _LONGEST_CLOSE = 5.0
 
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+P = TypeVar("P", bound=_Closable)
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -111,7 +118,8 @@ class ComputingElement:
         trust = TrustStore(settings.trust_directory, settings.voms_directory)
         keys = self._closing(KeyPool())
         make_directory(settings.delegations_directory, 0o700)
-        store = DelegationStore(DelegationSettings(directory=settings.delegations_directory), trust, keys)
+        delegations = DelegationSettings(settings.delegations_directory, accept_limited=True)
+        store = DelegationStore(delegations, trust, keys)
         publisher = self._closing(Publisher(settings, engine))
 
         def changed() -> None:
@@ -155,7 +163,7 @@ class ComputingElement:
         scheduler.start()
         self._closers.append(lambda: scheduler.shutdown(wait=False))
 
-    def _closing(self, part: Any) -> Any:
+    def _closing(self, part: P) -> P:
         self._closers.append(part.close)
         return part
 

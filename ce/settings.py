@@ -87,7 +87,7 @@ class CeSettings:
     :ivar administrators: DNs (normalised slash form) that may look at, cancel and purge every job.
     :ivar resource_bind: ``host:port`` of the LDAP server with the GLUE 1.3 entries.
     :ivar spool_directory: private directory of the service; holds the delegated proxies.
-    :ivar journal_directory: where the interlogger finds journals (``spool_directory`` when None);
+    :ivar journal_directory: where the interlogger finds journals (``spool_directory/lb`` when None);
         ``interlogger_doorbell`` wakes it.
     :ivar run_directory: for the server's heartbeat files; private.
     :ivar kill_grace: seconds between TERM and KILL of a cancelled job.
@@ -164,7 +164,7 @@ class CeSettings:
     @property
     def journal(self) -> Path:
         """The journal of the events logged here."""
-        return (self.journal_directory or self.spool_directory) / "ce.0.log"
+        return (self.journal_directory or self.spool_directory / "lb") / "ce.0.log"
 
     def queue(self, name: str) -> Queue | None:
         """The queue of that name."""

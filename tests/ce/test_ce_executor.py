@@ -72,7 +72,7 @@ def element(settings: CeSettings, static_proxy) -> Iterator[Callable[..., object
         writer = GroupWriter(engine)
         writer.run(ensure_identity)
         people = AccountMap(accounts, changed.accounts)
-        journal = Journal(changed.spool_directory / "ce.0.log")
+        journal = Journal(changed.journal)
         box = Outbox(outbox, writer, journal, changed.spool_directory / "il").start()
         board = EventBoard(4)
         staging = Staging(changed, pool=people.pool)
@@ -97,7 +97,7 @@ def element(settings: CeSettings, static_proxy) -> Iterator[Callable[..., object
 
 def events_logged(settings: CeSettings) -> list[str]:
     lines = []
-    for path in sorted(settings.spool_directory.glob("ce.0.*.log")):
+    for path in sorted(settings.journal.parent.glob("ce.0.*.log")):
         lines += path.read_text().splitlines()
     return lines
 
