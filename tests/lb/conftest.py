@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from grid.jobid import JobId
 from grid.states import Source
+from gsi import proxy
+from gsi.ca import TestCA
+from gsi.credential import Credential
+from lb.channel import ChannelSettings
 from lb.events import Event
+from lb.producer import JobLog
+from lb.service import BookkeepingServer, create_schema, make_app
+from lb.settings import LbSettings
 
 OWNER = "/DC=org/DC=example/CN=Alice"
 START = datetime.datetime(2026, 11, 21, 6, 0, 0, tzinfo=datetime.UTC)
@@ -132,3 +141,100 @@ def trace() -> Trace:
 def new_trace() -> Callable[[], Trace]:
     """Makes traces of further jobs."""
     return Trace
+
+
+class Grid:
+    """A CA, a host, two users and an empty spool, in one directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.trust_dir = root / "trust"
+        self.ca = TestCA.create(root / "ca", "/DC=org/DC=example/CN=Test CA")
+        self.ca.install(self.trust_dir)
+        self.host = self.ca.issue_host(["localhost"])
+        self.host.save_pair(root / "hostcert.pem", root / "hostkey.pem")
+        self.host_dn = self.host.identity
+        self.users: dict[str, Path] = {}
+        for name in ("Alice", "Bob"):
+            self.users[name] = root / f"{name}.pem"
+            credential = self.ca.issue_user(name)
+            proxy.create(credential, lifetime=datetime.timedelta(hours=1)).save(self.users[name])
+        self.alice = Credential.load(self.users["Alice"]).identity
+        self.bob = Credential.load(self.users["Bob"]).identity
+
+    def channel(self, user: str | None = None, **more: object) -> ChannelSettings:
+        """How the host, or a user, reaches event ports."""
+        if user:
+            return ChannelSettings(self.users[user], self.trust_dir, **more)
+        return ChannelSettings(self.root / "hostcert.pem", self.trust_dir, self.root / "hostkey.pem", **more)
+
+    def settings(self, directory: Path, query_port: int, soap_port: int, **more: object) -> LbSettings:
+        """Settings of a server with its database in ``directory``, on three free ports."""
+        return LbSettings(
+            host="localhost",
+            query_bind=f"localhost:{query_port}",
+            soap_bind=f"localhost:{soap_port}",
+            store_bind=f"localhost:{query_port + 1}",
+            database_url=f"sqlite:///{directory}/lb.db",
+            certificate=self.root / "hostcert.pem",
+            key=self.root / "hostkey.pem",
+            trust_dir=self.trust_dir,
+            run_dir=directory,
+            trusted=frozenset((self.host_dn,)),
+            **more,
+        )
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, each with its successor free too."""
+    found: list[int] = []
+    while len(found) < count:
+        with socket.socket() as one, socket.socket() as two:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
+            try:
+                two.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            if not {port - 1, port, port + 1} & set(found):
+                found.append(port)
+    return found
+
+
+@pytest.fixture(scope="session")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
+    """The CA and its people, made once."""
+    return Grid(tmp_path_factory.mktemp("grid"))
+
+
+@pytest.fixture
+def make_server(grid: Grid, tmp_path: Path) -> Iterator[Callable[..., BookkeepingServer]]:
+    """Makes bookkeeping servers in this process: a real event port, no HTTP.  They share a database."""
+    made: list[BookkeepingServer] = []
+    ports = free_ports(2)
+
+    def make(**more: object) -> BookkeepingServer:
+        settings = grid.settings(tmp_path, *ports, **more)
+        create_schema(settings)
+        made.append(make_app(settings))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()
+
+
+@pytest.fixture
+def server(make_server: Callable[..., BookkeepingServer]) -> BookkeepingServer:
+    """One such server."""
+    return make_server()
+
+
+@pytest.fixture
+def job_log(grid: Grid, server: BookkeepingServer) -> Callable[..., JobLog]:
+    """Makes logs of new jobs of the server, by default the host's for Alice."""
+
+    def make(owner: str | None = None, source: Source = Source.NetworkServer, jobid: JobId | None = None) -> JobLog:
+        return JobLog(jobid or JobId.new("localhost", server.store_port - 1), owner or grid.alice, source)
+
+    return make
