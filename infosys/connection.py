@@ -45,6 +45,7 @@ class _PagedSearch:
 
     search: Search
     rest: Iterator[Node]
+    sent: int
 
 
 class Connection:
@@ -171,10 +172,10 @@ class Connection:
             return
         found = directory.candidates(base, search.scope, search.filter)
         if page is None:
-            code, text, _ = await self._send(request, search, found, None)
-            self._result(request, messages.SEARCH_DONE, code, text)
+            code, _, _ = await self._send(request, search, found, 0, None)
+            self._result(request, messages.SEARCH_DONE, code)
         else:
-            await self._send_page(request, search, found, page)
+            await self._send_page(request, search, found, 0, page)
 
     async def _next_page(self, request: Request, search: Search, page: Page) -> None:
         going_on = self._paged.pop(page.cookie, None)
@@ -187,45 +188,48 @@ class Connection:
                 messages.result(request.message_id, messages.SEARCH_DONE, messages.SUCCESS, controls=[control])
             )
         else:
-            await self._send_page(request, search, going_on.rest, page)
+            await self._send_page(request, search, going_on.rest, going_on.sent, page)
 
-    async def _send_page(self, request: Request, search: Search, found: Iterator[Node], page: Page) -> None:
-        code, text, rest = await self._send(request, search, found, page.size)
+    async def _send_page(
+        self, request: Request, search: Search, found: Iterator[Node], before: int, page: Page
+    ) -> None:
+        code, sent, rest = await self._send(request, search, found, before, page.size)
         cookie = b""
         if rest is not None:
             cookie = secrets.token_bytes(8)
-            self._paged[cookie] = _PagedSearch(search, rest)
+            self._paged[cookie] = _PagedSearch(search, rest, sent)
             while len(self._paged) > MAX_PAGED_SEARCHES:
                 del self._paged[next(iter(self._paged))]
         control = messages.page_control(Page(0, cookie))
-        self._put(
-            messages.result(request.message_id, messages.SEARCH_DONE, code, "", text, controls=[control])
-        )
+        self._put(messages.result(request.message_id, messages.SEARCH_DONE, code, controls=[control]))
 
     async def _send(
-        self, request: Request, search: Search, found: Iterator[Node], page: int | None
-    ) -> tuple[int, str, Iterator[Node] | None]:
-        """Send the entries that match, at most a page of them: (result code, text, what is left)."""
+        self, request: Request, search: Search, found: Iterator[Node], before: int, page: int | None
+    ) -> tuple[int, int, Iterator[Node] | None]:
+        """Send the entries that match, at most a page of them.
+
+        :param before: entries that earlier pages of the search brought; the size limit counts them too (RFC 2696).
+        :returns: the result code, the entries sent with ``before``, and what is left when a page is full.
+        """
         seconds = self._limits.search_seconds
         if search.time_limit:
             seconds = min(seconds, search.time_limit)
         deadline = asyncio.get_running_loop().time() + seconds
-        limit = search.size_limit if page is None else page
-        sent = 0
+        sent = before
         for looked, node in enumerate(found, 1):
             if looked % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
                 if asyncio.get_running_loop().time() > deadline:
-                    return messages.TIME_LIMIT_EXCEEDED, "", None
+                    return messages.TIME_LIMIT_EXCEEDED, sent, None
             if matches(node, search.filter) is not True:
                 continue
-            if (limit or page is not None) and sent == limit:
-                if page is None:
-                    return messages.SIZE_LIMIT_EXCEEDED, "", None
-                return messages.SUCCESS, "", itertools.chain((node,), found)
+            if search.size_limit and sent == search.size_limit:
+                return messages.SIZE_LIMIT_EXCEEDED, sent, None
+            if page is not None and sent - before == page:
+                return messages.SUCCESS, sent, itertools.chain((node,), found)
             selected = node.selected(search.attributes, search.types_only)
             self._put(messages.search_entry(request.message_id, node.name, selected))
             sent += 1
             if self._pending_size >= WRITE_CHUNK:
                 await self._flush()
-        return messages.SUCCESS, "", None
+        return messages.SUCCESS, sent, None

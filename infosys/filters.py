@@ -259,8 +259,17 @@ def _piece(text: str) -> str:
 
 
 def escape(value: str) -> str:
-    """A value as it must stand in a filter's text (RFC 4515 §3): nothing in it can change the filter."""
-    return "".join(f"\\{ord(each):02x}" if each in "*()\\\0" else each for each in value)
+    """A value as it must stand in a filter's text (RFC 4515 §3): nothing in it can change the filter.
+
+    Outer and unprintable spaces are escaped too, because readers of filters strip them.
+    """
+    last = len(value) - 1
+    return "".join(
+        "".join(f"\\{octet:02x}" for octet in each.encode("utf-8", "surrogatepass"))
+        if each in "*()\\" or not each.isprintable() or (each.isspace() and place in (0, last))
+        else each
+        for place, each in enumerate(value)
+    )
 
 
 def text(wanted: Filter) -> str:

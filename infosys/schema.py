@@ -19,6 +19,8 @@ DIRECTORY_STRING: Final = "1.3.6.1.4.1.1466.115.121.1.15"
 INTEGER: Final = "1.3.6.1.4.1.1466.115.121.1.27"
 BOOLEAN: Final = "1.3.6.1.4.1.1466.115.121.1.7"
 OID: Final = "1.3.6.1.4.1.1466.115.121.1.38"
+DN: Final = "1.3.6.1.4.1.1466.115.121.1.12"
+DESCRIPTION: Final = "1.3.6.1.4.1.1466.115.121.1.3"
 
 _EQUALITY: Final = {
     IA5_STRING: "EQUALITY caseIgnoreIA5Match SUBSTR caseIgnoreIA5SubstringsMatch",
@@ -26,6 +28,8 @@ _EQUALITY: Final = {
     INTEGER: "EQUALITY integerMatch ORDERING integerOrderingMatch",
     BOOLEAN: "EQUALITY booleanMatch",
     OID: "EQUALITY objectIdentifierMatch",
+    DN: "EQUALITY distinguishedNameMatch",
+    DESCRIPTION: "EQUALITY objectIdentifierFirstComponentMatch",
 }
 SYNTAXES: Final = {
     IA5_STRING: "IA5 String",
@@ -33,6 +37,8 @@ SYNTAXES: Final = {
     INTEGER: "Integer",
     BOOLEAN: "Boolean",
     OID: "OID",
+    DN: "DN",
+    DESCRIPTION: "Attribute Type Description",
 }
 _NAMES: Final = re.compile(r"\bNAME\s+(?:'([^']*)'|\(([^)]*)\))")
 _QUOTED: Final = re.compile(r"'[^']*'")
@@ -139,6 +145,16 @@ def glue1() -> Schema:
         AttributeType("o", "2.5.4.10", DIRECTORY_STRING, False),
         AttributeType("cn", "2.5.4.3", DIRECTORY_STRING, False),
         AttributeType("Mds-Vo-name", "1.3.6.1.4.1.3536.2.6.1.4.0.1", IA5_STRING, True),
+        AttributeType("entryDN", "1.3.6.1.1.20", DN, True),
+        AttributeType("structuralObjectClass", "2.5.21.9", OID, True),
+        AttributeType("subschemaSubentry", "2.5.18.10", DN, True),
+        AttributeType("namingContexts", "1.3.6.1.4.1.1466.101.120.5", DN, False),
+        AttributeType("supportedControl", "1.3.6.1.4.1.1466.101.120.13", OID, False),
+        AttributeType("supportedLDAPVersion", "1.3.6.1.4.1.1466.101.120.15", INTEGER, False),
+        AttributeType("vendorName", "1.3.6.1.1.4", DIRECTORY_STRING, True),
+        AttributeType("attributeTypes", "2.5.21.5", DESCRIPTION, False),
+        AttributeType("objectClasses", "2.5.21.6", DESCRIPTION, False),
+        AttributeType("ldapSyntaxes", "1.3.6.1.4.1.1466.101.120.16", DESCRIPTION, False),
     ]
     tables = (
         (glue1_schema.STRINGS, IA5_STRING, True),

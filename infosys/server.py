@@ -21,6 +21,7 @@ log = logging.getLogger("wms.infosys")
 
 START_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 5.0
+LAST_BYTES_SECONDS: Final = 1.0
 _NO_SUCH_ADDRESS: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
@@ -97,7 +98,7 @@ class LdapServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._ready = threading.Event()
-        self._clients: set[asyncio.Task[None]] = set()
+        self._clients: dict[asyncio.Task[None], asyncio.WriteTransport] = {}
 
     def start(self) -> LdapServer:
         """Take the address and begin to answer.
@@ -166,29 +167,37 @@ class LdapServer:
         servers = [await asyncio.start_server(self._accept, sock=each) for each in self._sockets]
         self._ready.set()
         await self._stop.wait()
+        for listener in self._sockets:
+            self._loop.remove_reader(listener)
+        for _ in range(3):  # what is accepted already reaches _accept; a closed server would lose its socket
+            await asyncio.sleep(0)
         for server in servers:
             server.close()
-        for task in list(self._clients):
+        ended = list(self._clients)
+        for task in ended:
             task.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
+        await asyncio.gather(*ended, return_exceptions=True)
+        await asyncio.sleep(0)  # aborted sockets are closed in the loop's next turn
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            writer.close()
-            return
-        self._clients.add(task)
-        try:
-            connection = Connection(reader, writer, lambda: self._directory, self._limits)
-            if len(self._clients) > self._limits.max_connections:
-                await connection.refuse(f"{self._limits.max_connections} clients are connected already")
-            else:
-                await connection.serve()
-        except asyncio.CancelledError:
-            log.debug("an LDAP connection is ended with the server")
-        finally:
-            self._clients.discard(task)
-            writer.close()
-            with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
-                async with asyncio.timeout(1.0):
-                    await writer.wait_closed()
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._talk(reader, writer))
+        self._clients[task] = writer.transport
+        task.add_done_callback(self._gone)
+
+    def _gone(self, task: asyncio.Task[None]) -> None:
+        """The last thing that happens to a connection, whatever happened to its task: its socket is closed."""
+        self._clients.pop(task).abort()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("an LDAP connection ended with an unexpected error", exc_info=error)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(reader, writer, lambda: self._directory, self._limits)
+        if len(self._clients) > self._limits.max_connections:
+            await connection.refuse(f"{self._limits.max_connections} clients are connected already")
+        else:
+            await connection.serve()
+        writer.close()
+        # a client that does not take its last bytes is cut off
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(LAST_BYTES_SECONDS):
+                await writer.wait_closed()
