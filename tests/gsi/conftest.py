@@ -86,6 +86,14 @@ def trust_copy(grid: Grid, tmp_path: Path) -> Path:
     return target
 
 
+@pytest.fixture(scope="session")
+def openssl() -> str:
+    found = shutil.which("openssl")
+    if not found:
+        pytest.skip("openssl is not installed")
+    return found
+
+
 Mint = Callable[..., x509.Certificate]
 
 
