@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy.engine import Connection
@@ -14,7 +15,7 @@ from grid.errors import GridError, LoggingFailure
 from grid.faultpoints import point
 from grid.jobid import JobId
 from grid.states import JobState, Source
-from lb.client import Bookkeeping
+from lb.client import Bookkeeping, state_of
 from lb.producer import JobLog
 from wmproxy import jobs
 from wmproxy.errors import JobNotFound, WrongPhase
@@ -30,7 +31,9 @@ _NOT_OUTPUT = frozenset(("Maradona.output", ".gacl"))
 class Controller:
     """Control operations on jobs whose owner has been established."""
 
-    def __init__(self, settings: WmproxySettings, ledger: Ledger, sandboxes: Sandboxes, lb: Bookkeeping) -> None:
+    def __init__(
+        self, settings: WmproxySettings, ledger: Ledger, sandboxes: Sandboxes, lb: Callable[[JobId], Bookkeeping]
+    ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._sandboxes = sandboxes
@@ -111,7 +114,7 @@ class Controller:
         :raises LoggingFailure: when it does not answer.
         """
         try:
-            return self._lb.status(record.job).state
+            return state_of(self._lb(record.job).status(record.job))
         except LoggingFailure:
             raise
         except GridError as error:

@@ -9,7 +9,9 @@ from typing import Any
 from delegation.port import DelegationPort
 from delegation.settings import DelegationSettings
 from delegation.store import DelegationStore
+from grid.jobid import JobId
 from gsi.keypool import KeyPool
+from gsi.tls import client_context
 from gsi.trust import TrustStore
 from lb.channel import ChannelSettings
 from lb.client import Bookkeeping
@@ -87,7 +89,7 @@ class Application:
             authorization,
             registration,
             Starter(settings, self._parts.ledger, sandboxes),
-            Controller(settings, self._parts.ledger, sandboxes, self._parts.bookkeeping()),
+            Controller(settings, self._parts.ledger, sandboxes, self._parts.bookkeeping),
             sandboxes,
             delegations,
         )
@@ -138,8 +140,10 @@ class _Parts:
             self._settings, self.ledger, self.sandboxes, delegations, authorization, self._registrar
         )
 
-    def bookkeeping(self) -> Bookkeeping:
-        return Bookkeeping(self._channel)
+    def bookkeeping(self, job: JobId) -> Bookkeeping:
+        """The bookkeeping server of a job, asked as this host."""
+        context = client_context(self._settings.certificate_directory, self._settings.host_credential)
+        return Bookkeeping.of(job, context)
 
     def close(self) -> None:
         self._registrar.close()
