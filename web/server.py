@@ -5,9 +5,12 @@ gunicorn supervises the workers; :mod:`web.worker` is what they run.  There is n
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
+import queue
+import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +135,7 @@ class _Service(BaseApplication):  # type: ignore[misc]
             "secure_scheme_headers": {},
             "forwarder_headers": "",
             "header_map": "drop",
+            "post_fork": _hear,
             "post_worker_init": _settle,
             "worker_exit": self._close,
         }
@@ -160,6 +164,18 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
         self.handle_term()
 
     handle_quit = handle_int
+
+
+def _hear(arbiter: Arbiter, worker: GsiWorker) -> None:
+    """Stop a worker that is told to while it is being born.
+
+    Until it has signal handlers of its own, a SIGTERM goes into its copy of the arbiter's queue, where nobody looks.
+    """
+    signal.signal(signal.SIGTERM, worker.handle_exit)
+    with contextlib.suppress(queue.Empty):
+        while True:
+            if arbiter.SIG_QUEUE.get_nowait() == signal.SIGTERM:
+                worker.alive = False
 
 
 def _settle(_worker: GsiWorker) -> None:

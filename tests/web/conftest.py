@@ -239,3 +239,8 @@ def alive(pid: int) -> bool:
 @pytest.fixture
 def is_alive() -> Callable[[int], bool]:
     return alive
+
+
+@pytest.fixture(scope="session", name="running")
+def _running() -> object:
+    return running
