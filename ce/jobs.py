@@ -40,9 +40,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job with its histories."""
+    """A job with its histories and the uid it runs under."""
 
     job: Job
+    uid: int
     events: Sequence[StatusEvent]
     commands: Sequence[Command]
 
@@ -222,7 +223,9 @@ class Jobs:
         """A job with its histories."""
         with self._engine.connect() as db:
             job = self._own(db, caller, name)
-            return JobView(job, database.history(db, job.id), database.commands_of(db, job.id))
+            return JobView(
+                job, self._accounts.local(job.slot).uid, database.history(db, job.id), database.commands_of(db, job.id)
+            )
 
     def listing(self, caller: Caller) -> list[Job]:
         """The caller's jobs, every job for an administrator, newest first, at most ``max_list``."""

@@ -178,7 +178,7 @@ class CreamPort:
             "delegationProxyId": job.delegation_id,
             "delegationProxyInfo": "[reserved]",
             "workerNode": job.node or "N/A",
-            "localUser": str(job.slot) if full else "[reserved]",
+            "localUser": str(view.uid) if full else "[reserved]",
             "workingDirectory": str(self._settings.jobs_directory / job.id) if full else "[reserved]",
             "JDL": job.jdl,
             "type": "normal",

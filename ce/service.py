@@ -146,7 +146,7 @@ class ComputingElement:
         staging = Staging(settings, pool=accounts.pool)
         certificates = CertificateCopy(settings.trust_directory, settings.certificates_directory)
         certificates.refresh()
-        self._schedule(certificates)
+        self._schedule(certificates, store)
         bell = settings.interlogger_doorbell or settings.journal.with_name("interlogger.bell")
         outbox = self._closing(Outbox(database.outbox, writer, Journal(settings.journal), bell).start())
         executor = self._closing(Executor(settings, engine, writer, accounts, staging, Proxies(store), outbox, changed))
@@ -157,9 +157,10 @@ class ComputingElement:
         lrms.start()
         return executor
 
-    def _schedule(self, certificates: CertificateCopy) -> None:
+    def _schedule(self, certificates: CertificateCopy, store: DelegationStore) -> None:
         scheduler = BackgroundScheduler(timezone="UTC")
         scheduler.add_job(certificates.refresh, "interval", seconds=10, coalesce=True, max_instances=1)
+        scheduler.add_job(store.sweep, "interval", minutes=10, coalesce=True, max_instances=1)
         scheduler.start()
         self._closers.append(lambda: scheduler.shutdown(wait=False))
 

@@ -1,0 +1,380 @@
+"""The wrapper alone, as the batch system runs it: a real interpreter, a real HTTPS server, hostile descriptions."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import shlex
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+import ce.wrapper
+from grid.doorbell import Doorbell
+from gsi.ca import TestCA
+
+CODE = "UI=000000:NS=0000000006:WM=000004:BH=0000000000:JSS=000002:LM=000000:LRMS=000000:APP=000000:LBS=000000"
+
+
+@dataclass
+class Wrapped:
+    """A control directory and what came of it."""
+
+    control: Path
+    work: Path
+    python: Path
+    order: dict[str, object]
+    go: bytes = b"go\n"
+
+    def begin(self, **changes: object) -> subprocess.Popen[bytes]:
+        (self.control / "job.json").write_text(json.dumps({**self.order, **changes}))
+        child = subprocess.Popen(
+            [str(self.python), "-I", "-S", "-B", ce.wrapper.__file__, str(self.control)],
+            stdin=subprocess.PIPE,
+            env={"PATH": "/usr/bin:/bin"},
+            start_new_session=True,
+        )
+        assert child.stdin is not None
+        child.stdin.write(self.go)
+        child.stdin.close()
+        return child
+
+    def run(self, **changes: object) -> dict:
+        assert self.begin(**changes).wait(30.0) == 0
+        return self.result()
+
+    def shell(self, script: str, **changes: object) -> dict:
+        return self.run(arguments=["-c", script], **changes)
+
+    def result(self) -> dict:
+        return json.loads((self.control / "result.json").read_text())
+
+    def output(self) -> str:
+        return (self.work / "out").read_text()
+
+
+@pytest.fixture
+def wrapped(place: Path, python: Path) -> Wrapped:
+    for name in ("control", "work", "tmp"):
+        (place / name).mkdir()
+    order = {
+        "sequence_code": CODE,
+        "executable": "/bin/sh",
+        "arguments": [],
+        "environment": [],
+        "internals": {"GLITE_WMS_JOBID": "https://lb:9000/x"},
+        "stdout": "out",
+        "stderr": "err",
+        "input": [],
+        "output": [],
+        "work": str(place / "work"),
+        "tmp": str(place / "tmp"),
+        "proxy": str(place / "proxy.pem"),
+        "certificates": str(place / "trust"),
+        "transfer_tries": 3,
+        "transfer_first_wait": 0.01,
+        "transfer_timeout": 5.0,
+        "kill_grace": 0.3,
+    }
+    return Wrapped(place / "control", place / "work", python, order)
+
+
+def test_the_exit_code_is_the_payloads_and_the_verdict_is_ok(wrapped):
+    result = wrapped.shell("exit 42")
+    assert (result["class"], result["exit_code"], result["signal"], result["reason"]) == ("ok", 42, None, "")
+    assert [event["event"] for event in result["events"]] == [
+        "Running",
+        "ReallyRunning",
+        "ResourceUsage",
+        "ResourceUsage",
+        "ResourceUsage",
+        "Done",
+    ]
+    codes = [event["sequence_code"] for event in result["events"]]
+    assert codes == sorted(set(codes))
+    assert result["sequence_code"] > codes[-1]
+
+
+def test_a_payload_that_a_signal_ended_shows_it(wrapped):
+    result = wrapped.shell("kill -9 $$")
+    assert (result["class"], result["exit_code"], result["signal"]) == ("ok", 137, 9)
+
+
+@pytest.mark.parametrize(("text", "code"), [("#!/nowhere/interpreter\n", 126), ("exit 5\n", 5), ("", 0)])
+def test_scripts_of_every_kind_end_as_they_would_from_a_shell(wrapped, text, code):
+    (wrapped.work / "script").write_text(text)
+    assert wrapped.run(executable="./script")["exit_code"] == code
+
+
+def test_a_command_that_is_not_found_inside_the_payload_is_127_and_no_system_error(wrapped):
+    result = wrapped.shell("no-such-command-here")
+    assert (result["class"], result["exit_code"], result["reason"]) == ("ok", 127, "")
+
+
+def test_a_missing_executable_and_a_missing_input_file_abort(wrapped):
+    assert wrapped.run(executable="./nothing")["reason"] == "./nothing not found or unreadable"
+    result = wrapped.shell("true", stdin="nothing")
+    assert (result["class"], result["reason"]) == ("abort", "nothing not found or unreadable")
+
+
+def test_without_its_masters_word_it_does_nothing(wrapped):
+    wrapped.go = b""
+    assert wrapped.begin(arguments=["-c", "touch ran"]).wait(10.0) == 3
+    assert list(wrapped.work.iterdir()) == []
+    assert not (wrapped.control / "status").exists()
+
+
+def test_hostile_environments_reach_the_payload_as_data_and_never_the_wrapper(wrapped, place):
+    trap = place / "trap.sh"
+    trap.write_text(f"touch {place}/trapped\n")
+    hostile = [
+        ["LD_PRELOAD", "/nowhere/evil.so"],
+        ["BASH_ENV", str(trap)],
+        ["ENV", str(trap)],
+        ["IFS", "x"],
+        ["PYTHONPATH", str(place)],
+        ["PYTHONSTARTUP", str(trap)],
+        ["X", "() { :;}; touch " + str(place / "shellshock")],
+        ["BASH_FUNC_true%%", "() { touch " + str(place / "function") + "; }"],
+        ["SPACES", " two  words 'and' \"quotes\" $(touch subshell) `touch tick` \\ \n line"],
+        ["GLITE_WMS_JOBID", "https://forged:9000/y"],
+        ["X509_USER_PROXY", "/tmp/forged"],
+        ["X509_CERT_DIR", "/tmp/forged"],
+    ]
+    (place / "json.py").write_text("raise SystemExit('taken over')\n")
+    result = wrapped.run(executable="/usr/bin/env", arguments=["-0"], environment=hostile)
+    assert result["exit_code"] == 0
+    seen = dict(item.split("=", 1) for item in wrapped.output().split("\0") if "=" in item)
+    expected = dict(map(tuple, hostile[:9]))
+    assert {name: seen[name] for name in expected} == expected
+    assert seen["GLITE_WMS_JOBID"] == "https://lb:9000/x"
+    assert seen["X509_USER_PROXY"] == str(place / "proxy.pem")
+    assert seen["X509_CERT_DIR"] == str(place / "trust")
+    left = {path.name for path in (*place.iterdir(), *wrapped.work.iterdir())}
+    assert not left & {"trapped", "shellshock", "function", "subshell", "tick"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["a b", "c'd", 'e"f', "$HOME", "`id`", "$(id)", "*", "~", ">out2", "|cat", "&", ";id", "\\", "", "-n", "%s%n"],
+        ["line\nbreak", "\t", "ü€", "\x1b[31m"],
+    ],
+)
+def test_arguments_arrive_as_they_are(wrapped, words):
+    script = 'import sys; sys.stdout.write("\\0".join(sys.argv[1:]))'
+    wrapped.run(executable=str(wrapped.python), arguments=["-X", "utf8", "-c", script, *words])
+    assert wrapped.output().split("\0") == words
+    assert shlex.split(shlex.join(words)) == words
+
+
+def test_nothing_of_the_payload_is_left_daemons_included(wrapped, alive):
+    daemon = "setsid sleep 300 > /dev/null & echo $!; (sleep 300 & echo $!)"
+    wrapped.shell(daemon)
+    assert not any(alive(int(pid)) for pid in wrapped.output().split())
+
+
+def test_terminated_it_ends_the_payload_and_reports(wrapped, until, alive):
+    child = wrapped.begin(arguments=["-c", "echo $$; trap '' TERM; while :; do sleep 1; done"])
+    until(lambda: (wrapped.work / "out").exists() and wrapped.output().strip())
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(10.0) == 0
+    assert wrapped.result()["reason"] == "Job has been terminated (got SIGTERM)"
+    assert wrapped.result()["class"] == "resubmit"
+    assert not alive(int(wrapped.output()))
+
+
+def test_the_wall_clock_limit_ends_the_payload_and_the_output_is_kept(wrapped):
+    result = wrapped.shell("echo so far; sleep 60", wall_seconds=0.5)
+    assert result["class"] == "abort"
+    assert "wall clock limit" in result["reason"]
+    assert wrapped.output() == "so far\n"
+
+
+def test_each_step_rings_the_doorbell(wrapped, place):
+    with Doorbell.listen(place / "bell", 0o666) as bell:
+        child = wrapped.begin(arguments=["-c", "true"], doorbell=str(place / "bell"))
+        assert bell.wait(10.0)
+        assert child.wait(10.0) == 0
+    lines = (wrapped.control / "status").read_text().splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["RUNNING", "REALLY-RUNNING"]
+
+
+@dataclass
+class Behaviour:
+    """What the test server does next: entries are taken off the list, request by request."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    faults: list[object] = field(default_factory=list)
+    seen: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+@pytest.fixture
+def server(place: Path) -> Iterator[tuple[Behaviour, str]]:
+    ca = TestCA.create(place / "ca", "/DC=org/DC=example/CN=Test CA")
+    ca.install(place / "trust")
+    ca.issue_user("alice").save(place / "proxy.pem")
+    ca.issue_host(["localhost"]).save(place / "host.pem")
+    behaviour = Behaviour()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output clean."""
+
+        def answer(self, status: int, body: bytes, **headers: str) -> None:
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_GET(self) -> None:
+            behaviour.seen.append(("GET", self.path, self.headers.get("Range", "")))
+            data = behaviour.files.get(self.path)
+            fault = behaviour.faults.pop(0) if behaviour.faults else None
+            if isinstance(fault, int):
+                self.answer(fault, b"the server is tired")
+            elif data is None:
+                self.answer(404, b"there is no such file here")
+            elif fault == "cut":
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(data)))
+                self.send_header("ETag", '"1"')
+                self.end_headers()
+                self.wfile.write(data[: len(data) // 2])
+                self.close_connection = True
+            elif self.headers.get("Range"):
+                begin = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+                span = f"bytes {begin}-{len(data) - 1}/{len(data)}"
+                self.answer(206, data[begin:], Content_Range=span)
+            else:
+                self.answer(200, data)
+
+        def do_PUT(self) -> None:
+            behaviour.seen.append(("PUT", self.path, ""))
+            data = self.rfile.read(int(self.headers["Content-Length"]))
+            fault = behaviour.faults.pop(0) if behaviour.faults else None
+            if isinstance(fault, int):
+                self.answer(fault, b"no room for this file")
+            else:
+                behaviour.files[self.path] = data
+                self.answer(201, b"")
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(place / "host.pem")
+    listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listener.daemon_threads = True
+    listener.socket = context.wrap_socket(listener.socket, server_side=True)
+    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield behaviour, f"https://localhost:{listener.server_port}"
+    finally:
+        listener.shutdown()
+        listener.server_close()
+        thread.join(10.0)
+
+
+def test_files_come_and_go_with_their_bytes(wrapped, server):
+    behaviour, base = server
+    behaviour.files["/in"] = os.urandom(1_000_000)
+    result = wrapped.shell(
+        "cat in > copy; touch 'a b.log' c.log",
+        input=[{"name": "in", "uri": f"{base}/in"}],
+        output=[{"name": "copy", "uri": f"{base}/copy"}],
+        output_patterns=["*.log"],
+        output_base=f"{base}/logs/",
+    )
+    assert result["class"] == "ok", result
+    assert behaviour.files["/copy"] == behaviour.files["/in"]
+    assert {"/logs/a%20b.log", "/logs/c.log"} <= set(behaviour.files)
+
+
+def test_a_transfer_that_was_cut_is_continued_where_it_stopped(wrapped, server):
+    behaviour, base = server
+    behaviour.files["/in"] = os.urandom(400_000)
+    behaviour.faults = ["cut", 503]
+    wrapped.shell("true", input=[{"name": "in", "uri": f"{base}/in"}])
+    assert (wrapped.work / "in").read_bytes() == behaviour.files["/in"]
+    assert [range_ for _, _, range_ in behaviour.seen] == ["", "bytes=200000-", "bytes=200000-"]
+
+
+def test_a_file_that_is_refused_is_not_tried_again_and_the_servers_sentence_is_kept(wrapped, server):
+    behaviour, base = server
+    result = wrapped.shell("true", input=[{"name": "in", "uri": f"{base}/nowhere"}])
+    assert result["class"] == "resubmit"
+    assert result["reason"].startswith(f"Cannot download in from {base}/nowhere (404")
+    assert "there is no such file here" in result["reason"]
+    assert len(behaviour.seen) == 1
+    assert result["exit_code"] is None
+
+
+def test_an_output_that_cannot_be_sent_is_tried_again_then_told(wrapped, server):
+    behaviour, base = server
+    behaviour.faults = [503, 503, 503]
+    result = wrapped.shell("exit 4", output=[{"name": "out", "uri": f"{base}/out"}])
+    assert result["class"] == "resubmit"
+    assert result["reason"].startswith(f"Cannot upload file://{wrapped.work}/out into {base}/out (503")
+    assert len(behaviour.seen) == 3
+
+
+def test_a_fifo_or_a_directory_as_output_blocks_nothing(wrapped, server):
+    _, base = server
+    output = [{"name": name, "uri": f"{base}/{name}"} for name in ("fifo", "directory", "gone")]
+    result = wrapped.shell("mkfifo fifo; mkdir directory", output=output)
+    assert result["class"] == "ok"
+    assert result["notes"] == [f"Cannot read or missing file {item['name']}" for item in output]
+
+
+def test_a_server_of_an_unknown_ca_gets_nothing(wrapped, server, place):
+    behaviour, base = server
+    for path in (place / "trust").iterdir():
+        path.unlink()
+    result = wrapped.shell("true", input=[{"name": "in", "uri": f"{base}/in"}])
+    assert "certificate verify failed" in result["reason"]
+    assert behaviour.seen == []
+
+
+def test_a_revoked_server_gets_nothing(wrapped, server, place):
+    behaviour, base = server
+    from gsi.credential import Credential
+
+    ca = TestCA.open(place / "ca")
+    ca.revoke(Credential.load(place / "host.pem").certificate)
+    ca.write_crl()
+    ca.install_crl(place / "trust")
+    result = wrapped.shell("true", input=[{"name": "in", "uri": f"{base}/in"}])
+    assert "revoked" in result["reason"]
+    assert behaviour.seen == []
+
+
+def test_a_dead_server_is_given_up_within_bounds(wrapped, place, server):
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    result = wrapped.shell("true", input=[{"name": "in", "uri": f"https://localhost:{port}/in"}])
+    assert result["class"] == "resubmit"
+    assert "refused" in result["reason"]
+
+
+def test_the_file_stands_alone(python: Path, place: Path):
+    source = Path(ce.wrapper.__file__).read_text()
+    check = (
+        "import ast, sys; tree = ast.parse(sys.stdin.read(), feature_version=(3, 9)); print('\\n'.join("
+        "alias.name if isinstance(node, ast.Import) else node.module for node in ast.walk(tree) "
+        "if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names))"
+    )
+    found = subprocess.run([python, "-c", check], input=source, capture_output=True, text=True, check=True)
+    import sys
+
+    assert {name.partition(".")[0] for name in found.stdout.split()} <= set(sys.stdlib_module_names)
