@@ -185,7 +185,7 @@ class Grid:
         )
 
 
-def free_ports(count: int) -> list[int]:
+def _free_ports(count: int) -> list[int]:
     """Ports that nobody listens on, each with its successor free too."""
     found: list[int] = []
     while len(found) < count:
@@ -202,6 +202,18 @@ def free_ports(count: int) -> list[int]:
 
 
 @pytest.fixture(scope="session")
+def free_ports() -> Callable[[int], list[int]]:
+    """Finds free ports."""
+    return _free_ports
+
+
+@pytest.fixture(scope="session")
+def new_trace_class() -> type[Trace]:
+    """The class of traces, for fixtures that outlive a test."""
+    return Trace
+
+
+@pytest.fixture(scope="session")
 def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
     """The CA and its people, made once."""
     return Grid(tmp_path_factory.mktemp("grid"))
@@ -211,7 +223,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
 def make_server(grid: Grid, tmp_path: Path) -> Iterator[Callable[..., BookkeepingServer]]:
     """Makes bookkeeping servers in this process: a real event port, no HTTP.  They share a database."""
     made: list[BookkeepingServer] = []
-    ports = free_ports(2)
+    ports = _free_ports(2)
 
     def make(**more: object) -> BookkeepingServer:
         settings = grid.settings(tmp_path, *ports, **more)
