@@ -31,6 +31,8 @@ from storage.engine import open_engine
 log = logging.getLogger("wms.broker")
 
 _PURGE_PERIOD = 20.0
+_EMPTY_PERIOD = 1.0
+"""Seconds between purchases while nothing is known, as when a node is being started."""
 
 
 def create_schema(settings: BrokerSettings) -> None:
@@ -67,6 +69,13 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
             dispatcher = Dispatcher(settings, ledger, planner, elements, bell)
             scheduler.add_job(dispatcher.purge, "interval", seconds=_PURGE_PERIOD, max_instances=1, coalesce=True)
             log.info("the broker knows %d computing elements", len(supermarket.snapshot().records))
+            scheduler.add_job(
+                lambda: None if supermarket.snapshot().records else supermarket.refresh_now(),
+                "interval",
+                seconds=_EMPTY_PERIOD,
+                max_instances=1,
+                coalesce=True,
+            )
             dispatcher.run(stop)
     finally:
         control.close()

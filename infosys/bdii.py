@@ -27,6 +27,9 @@ from infosys.settings import BdiiSettings
 
 log = logging.getLogger("wms.infosys")
 
+_FIRST_TRIES: Final = 1.0
+"""Seconds between harvests while a source has never answered."""
+
 MAX_HARVESTERS: Final = 8
 """Sources that are read at the same time."""
 _LEVEL: Final = "mds-vo-name"
@@ -150,14 +153,21 @@ class Bdii:
         self.close()
 
     def _run(self) -> None:
-        next_at = time.monotonic() + self.settings.refresh
+        next_at = time.monotonic() + self._pause()
         while not self._closing.is_set():
             self._wake.wait(max(0.0, next_at - time.monotonic()))
             self._wake.clear()
             if self._closing.is_set():
                 return
-            next_at = time.monotonic() + self.settings.refresh
+            began = time.monotonic()
             self.refresh_now()
+            next_at = began + self._pause()
+
+    def _pause(self) -> float:
+        """Seconds to the next harvest: short while a source has never answered, as when a site is being started."""
+        if any(each.good_at is None for each in self._harvests):
+            return min(_FIRST_TRIES, self.settings.refresh)
+        return self.settings.refresh
 
     def _listen(self) -> None:
         bell = self._bell

@@ -18,7 +18,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from grid.errors import ConfigurationError, GridError
+from infosys.ce_ads import CE_FILTER, assemble
+from infosys.client import LdapSource
+from node.configuration import Configuration
 from node.environment import commands_directory, variables
+from node.layout import Layout
 
 JDL = """\
 [
@@ -46,6 +50,7 @@ it carried all it had to run;
 the broker looked for time and space
 and found that of the three, just one.
 """
+LINES = POEM.splitlines(keepends=True)
 QUEUES = """
 # Two more computing elements: one admits another virtual organisation only, one has little memory.
 [[ce.queue]]
@@ -88,6 +93,7 @@ class Demonstration:
             (self._work / name).chmod(mode)
         say("the job", "job.jdl")
         print(JDL)
+        self._show_elements()
         self.step("which computing elements match?", ["glite-wms-job-list-match", "-a", "--rank", "job.jdl"])
         self.step("submit", ["glite-wms-job-submit", "-a", "-o", "ids", "job.jdl"])
         job = (self._work / "ids").read_text().split()[-1]
@@ -96,13 +102,22 @@ class Demonstration:
         self.step("fetch the output", ["glite-wms-job-output", "--noint", "--dir", str(self._work / "out"), job])
         return self._show_output()
 
+    def _show_elements(self) -> None:
+        """What the information system tells of the three computing elements."""
+        url = Configuration.read(Layout(self._root).configuration).information_system
+        say("the computing elements", f"{url}/mds-vo-name=local,o=grid")
+        entries = LdapSource(url, "mds-vo-name=local,o=grid", 10.0).fetch(CE_FILTER)
+        for record in assemble(entries).records:
+            memory = record.ad.value("GlueHostMainMemoryRAMSize")
+            print(f"  {record.ce_id}  admits {', '.join(record.access_rules)}; {memory} MB of memory")
+
     def _show_output(self) -> int:
         files = sorted((self._work / "out").rglob("*.*"))
         for path in files:
             say("output", path.name)
             print(path.read_text())
         found = {path.name: path.read_text() for path in files}
-        whole = "4 lines" in found.get("std.out", "") and "it carried all" in found.get("longest.txt", "")
+        whole = "4 lines" in found.get("std.out", "") and found.get("longest.txt", "") == max(LINES, key=len)
         self._table()
         if not whole:
             print("wms demo: the output is not what the job should have written", file=sys.stderr)
@@ -164,8 +179,6 @@ def demonstrate(directory: Path | None) -> int:
 
 
 def _remove_work_directory(root: Path) -> None:
-    from node.layout import Layout
-
     work = Layout(root).ce_work_directory()
     if not work.is_relative_to(root):
         shutil.rmtree(work, ignore_errors=True)

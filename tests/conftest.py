@@ -1,0 +1,144 @@
+"""A real node for the tests that need one: made, started and stopped by the ``wms`` command, on free ports."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+COMMANDS = Path(sys.executable).parent
+
+
+class Node:
+    """One node in its own directory.
+
+    ``command`` runs any of the installed commands in the node's environment; ``submit`` and ``wait`` do what most
+    tests do with jobs.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.work = root.parent / "work"
+        self.work.mkdir(exist_ok=True)
+        self.extra: dict[str, str] = {}
+
+    def wms(self, *arguments: str, check: bool = True, timeout: float = 90) -> subprocess.CompletedProcess:
+        """Run ``wms`` with the node's directory as its first argument."""
+        verb, *rest = arguments
+        return self._run([str(COMMANDS / "wms"), verb, str(self.root), *rest], os.environ | self.extra, check, timeout)
+
+    def command(
+        self, name: str, *arguments: str, user: str = "alice", check: bool = True, timeout: float = 90
+    ) -> subprocess.CompletedProcess:
+        """Run a user's command with that user's proxy."""
+        return self._run([str(COMMANDS / name), *arguments], self.environment(user), check, timeout)
+
+    def _run(self, arguments, environment, check, timeout):
+        result = subprocess.run(
+            arguments, cwd=self.work, env=environment, capture_output=True, text=True, timeout=timeout
+        )
+        if check and result.returncode != 0:
+            raise AssertionError(
+                f"{arguments} ended with {result.returncode}\n{result.stdout}\n{result.stderr}\n{self.logs()}"
+            )
+        return result
+
+    def environment(self, user: str = "alice") -> dict[str, str]:
+        from node.environment import variables
+
+        return {**os.environ, **variables(self.root, user), "LOGNAME": user, "HOME": str(self.work)}
+
+    def configuration(self):
+        from node.configuration import Configuration
+
+        return Configuration.read(self.root / "wms.toml")
+
+    def proxy(self, user: str = "alice", *arguments: str) -> Path:
+        """Make a proxy and return its path."""
+        report = self.wms("proxy", "--user", user, "--json", *arguments)
+        return Path(json.loads(report.stdout)["path"])
+
+    def status(self) -> dict:
+        return json.loads(self.wms("status", "--json", check=False).stdout)
+
+    def submit(self, jdl: str, user: str = "alice", files: dict[str, str] | None = None) -> str:
+        """Submit a JDL text; returns the job identifier."""
+        directory = Path(tempfile.mkdtemp(dir=self.work))
+        for name, text in (files or {}).items():
+            (directory / name).write_text(text)
+            (directory / name).chmod(0o755)
+        (directory / "job.jdl").write_text(jdl)
+        result = subprocess.run(
+            [str(COMMANDS / "glite-wms-job-submit"), "-a", "--nomsg", "job.jdl"],
+            cwd=directory, env=self.environment(user), capture_output=True, text=True, timeout=90,
+        )  # fmt: skip
+        if result.returncode != 0:
+            raise AssertionError(f"submission failed\n{result.stdout}\n{result.stderr}\n{self.logs()}")
+        return result.stdout.strip()
+
+    def job_status(self, job: str, user: str = "alice") -> dict:
+        result = self.command("glite-wms-job-status", "--json", "--noint", job, user=user)
+        return json.loads(result.stdout)[job]
+
+    def wait(self, job: str, user: str = "alice", timeout: float = 60, states: tuple[str, ...] = ()) -> str:
+        """Wait for an end (or one of ``states``) and return what ``Current Status`` says."""
+        wanted = states or ("Done", "Aborted", "Cancelled", "Cleared")
+        deadline = time.monotonic() + timeout
+        state = "?"
+        while time.monotonic() < deadline:
+            state = self.job_status(job, user)["Current Status"]
+            if state.startswith(wanted):
+                return state
+            time.sleep(0.3)
+        raise AssertionError(f"{job} is {state} after {timeout} s\n{self.logs()}")
+
+    def logs(self, lines: int = 15) -> str:
+        """The ends of the services' logs, for a failure's message."""
+        text = []
+        for path in sorted((self.root / "log").glob("*.log")):
+            text += [f"--- {path.name}", *path.read_text(errors="replace").splitlines()[-lines:]]
+        return "\n".join(text)
+
+    def remove(self) -> None:
+        from node.layout import Layout
+
+        work = Layout(self.root).ce_work_directory()
+        if not work.is_relative_to(self.root):
+            shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(self.root.parent, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def make_node():
+    """Make nodes (not started); all are stopped and removed at the end."""
+    nodes: list[Node] = []
+
+    def make(**environment: str) -> Node:
+        directory = Path(tempfile.mkdtemp(prefix="wms-test-"))
+        directory.chmod(0o755)  # as root, the accounts of jobs pass through
+        node = Node(directory / "node")
+        node.extra.update(environment)
+        nodes.append(node)
+        node.wms("init", "--ports", "auto")
+        return node
+
+    yield make
+    for node in nodes:
+        if (node.root / "wms.toml").exists():
+            node.wms("down", check=False)
+        node.remove()
+
+
+@pytest.fixture(scope="session")
+def node(make_node) -> Node:
+    """One running node that tests share; they leave it running and do not revoke alice."""
+    made = make_node()
+    made.wms("up", "--detach")
+    made.proxy("alice")
+    made.proxy("bob")
+    return made
