@@ -199,9 +199,7 @@ def _by_element(records: Iterable[CeRecord]) -> dict[str, list[CeRecord]]:
     return elements
 
 
-def _admitted(
-    elements: dict[str, list[CeRecord]], user: User
-) -> tuple[dict[str, list[CeRecord]], tuple[Refusal, ...]]:
+def _admitted(elements: dict[str, list[CeRecord]], user: User) -> tuple[dict[str, list[CeRecord]], tuple[Refusal, ...]]:
     admitted: dict[str, list[CeRecord]] = {}
     refusals: list[Refusal] = []
     for ce_id, records in elements.items():

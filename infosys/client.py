@@ -116,9 +116,7 @@ class LdapSource:
         :raises SourceFailure: when it publishes none, or cannot be read.
         :raises SourceTimedOut: as :meth:`fetch`.
         """
-        found = self.fetch(
-            "(objectClass=subschema)", ("attributeTypes",), base="cn=Subschema", scope="BASE"
-        )
+        found = self.fetch("(objectClass=subschema)", ("attributeTypes",), base="cn=Subschema", scope="BASE")
         definitions = found[0].values("attributeTypes") if found else ()
         if not definitions:
             raise SourceFailure(self.url, "it publishes no attribute types under cn=Subschema")

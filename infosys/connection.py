@@ -184,9 +184,7 @@ class Connection:
             self._result(request, messages.SEARCH_DONE, messages.UNWILLING_TO_PERFORM, text)
         elif page.size == 0:  # the client gives the search up
             control = messages.page_control(Page(0, b""))
-            self._put(
-                messages.result(request.message_id, messages.SEARCH_DONE, messages.SUCCESS, controls=[control])
-            )
+            self._put(messages.result(request.message_id, messages.SEARCH_DONE, messages.SUCCESS, controls=[control]))
         else:
             await self._send_page(request, search, going_on.rest, going_on.sent, page)
 

@@ -27,8 +27,7 @@ class Node:
         self.depth = len(self.key)
         self.name = ber.octets(entry.dn)
         self._folded = {
-            name.lower(): tuple(names.fold(value) for value in values)
-            for name, values in entry.attributes.items()
+            name.lower(): tuple(names.fold(value) for value in values) for name, values in entry.attributes.items()
         }
         self._user = {name.lower(): _attribute(name, values) for name, values in entry.attributes.items()}
         self.whole = b"".join(self._user.values())
@@ -61,13 +60,9 @@ class Node:
                 return self.whole
             chosen = dict(self._user)
         else:
-            chosen = {
-                name: encoded for name, encoded in self._user.items() if "*" in wanted or name in wanted
-            }
+            chosen = {name: encoded for name, encoded in self._user.items() if "*" in wanted or name in wanted}
             chosen.update(
-                (name, encoded)
-                for name, encoded in self._operational().items()
-                if "+" in wanted or name in wanted
+                (name, encoded) for name, encoded in self._operational().items() if "+" in wanted or name in wanted
             )
         if types_only:
             chosen = {name: _type_only(encoded) for name, encoded in chosen.items()}

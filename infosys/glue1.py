@@ -34,9 +34,7 @@ _VIEW_CLASSES: Final = (
     *("GlueCETop", "GlueVOView", "GlueCEInfo", "GlueCEState", "GlueCEAccessControlBase", "GlueCEPolicy"),
     *("GlueKey", "GlueSchemaVersion"),
 )
-_CLUSTER_CLASSES: Final = (
-    "GlueClusterTop", "GlueCluster", "GlueInformationService", "GlueKey", "GlueSchemaVersion"
-)
+_CLUSTER_CLASSES: Final = ("GlueClusterTop", "GlueCluster", "GlueInformationService", "GlueKey", "GlueSchemaVersion")
 _SUBCLUSTER_CLASSES: Final = (
     *("GlueClusterTop", "GlueSubCluster", "GlueHostApplicationSoftware", "GlueHostArchitecture"),
     *("GlueHostBenchmark", "GlueHostMainMemory", "GlueHostNetworkAdapter", "GlueHostOperatingSystem"),

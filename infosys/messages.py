@@ -204,18 +204,14 @@ def result(
     message_id: int, tag: int, code: int, matched: str = "", text: str = "", controls: Iterable[bytes] = ()
 ) -> bytes:
     """An LDAPMessage with an LDAPResult (RFC 4511 §4.1.9)."""
-    answer = ber.sequence(
-        ber.integer(code, ber.ENUMERATED), ber.octets(matched), ber.octets(text), tag=tag
-    )
+    answer = ber.sequence(ber.integer(code, ber.ENUMERATED), ber.octets(matched), ber.octets(text), tag=tag)
     encoded = b"".join(controls)
     return ber.sequence(ber.integer(message_id), answer, ber.tlv(0xA0, encoded) if encoded else b"")
 
 
 def search_entry(message_id: int, name: bytes, attributes: bytes) -> bytes:
     """A SearchResultEntry of a name and attributes that are encoded already."""
-    return ber.sequence(
-        ber.integer(message_id), ber.tlv(SEARCH_ENTRY, name + ber.tlv(ber.SEQUENCE, attributes))
-    )
+    return ber.sequence(ber.integer(message_id), ber.tlv(SEARCH_ENTRY, name + ber.tlv(ber.SEQUENCE, attributes)))
 
 
 def disconnection(code: int, text: str) -> bytes:

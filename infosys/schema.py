@@ -20,6 +20,7 @@ INTEGER: Final = "1.3.6.1.4.1.1466.115.121.1.27"
 BOOLEAN: Final = "1.3.6.1.4.1.1466.115.121.1.7"
 OID: Final = "1.3.6.1.4.1.1466.115.121.1.38"
 DN: Final = "1.3.6.1.4.1.1466.115.121.1.12"
+TIME: Final = "1.3.6.1.4.1.1466.115.121.1.24"
 DESCRIPTION: Final = "1.3.6.1.4.1.1466.115.121.1.3"
 
 _EQUALITY: Final = {
@@ -29,6 +30,7 @@ _EQUALITY: Final = {
     BOOLEAN: "EQUALITY booleanMatch",
     OID: "EQUALITY objectIdentifierMatch",
     DN: "EQUALITY distinguishedNameMatch",
+    TIME: "EQUALITY generalizedTimeMatch ORDERING generalizedTimeOrderingMatch",
     DESCRIPTION: "EQUALITY objectIdentifierFirstComponentMatch",
 }
 SYNTAXES: Final = {
@@ -38,11 +40,37 @@ SYNTAXES: Final = {
     BOOLEAN: "Boolean",
     OID: "OID",
     DN: "DN",
+    TIME: "Generalized Time",
     DESCRIPTION: "Attribute Type Description",
 }
 _NAMES: Final = re.compile(r"\bNAME\s+(?:'([^']*)'|\(([^)]*)\))")
 _QUOTED: Final = re.compile(r"'[^']*'")
 _WORD_AFTER: Final = r"\b{}\s+'?([A-Za-z0-9.-]+)"
+
+_STANDARD: Final = (
+    ("objectClass", "2.5.4.0", OID, False),
+    ("o", "2.5.4.10", DIRECTORY_STRING, False),
+    ("cn", "2.5.4.3", DIRECTORY_STRING, False),
+    ("Mds-Vo-name", "1.3.6.1.4.1.3536.2.6.1.4.0.1", IA5_STRING, True),
+    ("entryDN", "1.3.6.1.1.20", DN, True),
+    ("structuralObjectClass", "2.5.21.9", OID, True),
+    ("createTimestamp", "2.5.18.1", TIME, True),
+    ("modifyTimestamp", "2.5.18.2", TIME, True),
+    ("subschemaSubentry", "2.5.18.10", DN, True),
+    ("namingContexts", "1.3.6.1.4.1.1466.101.120.5", DN, False),
+    ("supportedControl", "1.3.6.1.4.1.1466.101.120.13", OID, False),
+    ("supportedLDAPVersion", "1.3.6.1.4.1.1466.101.120.15", INTEGER, False),
+    ("vendorName", "1.3.6.1.1.4", DIRECTORY_STRING, True),
+    ("attributeTypes", "2.5.21.5", DESCRIPTION, False),
+    ("objectClasses", "2.5.21.6", DESCRIPTION, False),
+    ("ldapSyntaxes", "1.3.6.1.4.1.1466.101.120.16", DESCRIPTION, False),
+    ("matchingRules", "2.5.21.4", DESCRIPTION, False),
+    ("matchingRuleUse", "2.5.21.8", DESCRIPTION, False),
+    ("dITStructureRules", "2.5.21.1", DESCRIPTION, False),
+    ("dITContentRules", "2.5.21.2", DESCRIPTION, False),
+    ("nameForms", "2.5.21.7", DESCRIPTION, False),
+)
+"""Names that entries, the root DSE and the subschema use; readers that learn the schema ask for nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,22 +168,7 @@ def learn(definitions: Iterable[str]) -> Schema:
 @functools.cache
 def glue1() -> Schema:
     """GLUE 1.3 and the few standard names that its entries use."""
-    attributes = [
-        AttributeType("objectClass", "2.5.4.0", OID, False),
-        AttributeType("o", "2.5.4.10", DIRECTORY_STRING, False),
-        AttributeType("cn", "2.5.4.3", DIRECTORY_STRING, False),
-        AttributeType("Mds-Vo-name", "1.3.6.1.4.1.3536.2.6.1.4.0.1", IA5_STRING, True),
-        AttributeType("entryDN", "1.3.6.1.1.20", DN, True),
-        AttributeType("structuralObjectClass", "2.5.21.9", OID, True),
-        AttributeType("subschemaSubentry", "2.5.18.10", DN, True),
-        AttributeType("namingContexts", "1.3.6.1.4.1.1466.101.120.5", DN, False),
-        AttributeType("supportedControl", "1.3.6.1.4.1.1466.101.120.13", OID, False),
-        AttributeType("supportedLDAPVersion", "1.3.6.1.4.1.1466.101.120.15", INTEGER, False),
-        AttributeType("vendorName", "1.3.6.1.1.4", DIRECTORY_STRING, True),
-        AttributeType("attributeTypes", "2.5.21.5", DESCRIPTION, False),
-        AttributeType("objectClasses", "2.5.21.6", DESCRIPTION, False),
-        AttributeType("ldapSyntaxes", "1.3.6.1.4.1.1466.101.120.16", DESCRIPTION, False),
-    ]
+    attributes = [AttributeType(*each) for each in _STANDARD]
     tables = (
         (glue1_schema.STRINGS, IA5_STRING, True),
         (glue1_schema.LISTS, IA5_STRING, False),

@@ -60,9 +60,9 @@ def test_a_url_that_is_no_source_is_refused(url: str) -> None:
         LdapSource(url)
 
 
-def entry_message(size: int = 10) -> bytes:
+def entry_message(size: int = 10, message_id: int = 1) -> bytes:
     attributes = ber.sequence(ber.octets("cn"), ber.sequence(ber.octets("x" * size), tag=ber.SET))
-    return messages.search_entry(1, ber.octets("cn=x,o=grid"), attributes)
+    return messages.search_entry(message_id, ber.octets("cn=x,o=grid"), attributes)
 
 
 def silent(client: socket.socket) -> None:
@@ -78,7 +78,7 @@ def trickling(client: socket.socket) -> None:
 
 
 def endless(client: socket.socket) -> None:
-    data = entry_message(10_000)
+    data = entry_message(10_000, messages.decode(client.recv(4096)).message_id)
     with contextlib.suppress(OSError):
         while True:
             client.sendall(data)
@@ -92,9 +92,17 @@ def test_a_source_that_does_not_answer_in_time_is_given_up(badly: Callable[[Talk
     assert time.monotonic() - begun < 3
 
 
-def test_an_answer_without_end_is_given_up(badly: Callable[[Talk], str]) -> None:
+def one_huge_entry(client: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        client.sendall(b"\x30\x84\x7f\xff\xff\xff")
+        while True:
+            client.sendall(b"x" * 10_000)
+
+
+@pytest.mark.parametrize("talk", [endless, one_huge_entry])
+def test_an_answer_without_end_is_given_up(badly: Callable[[Talk], str], talk: Talk) -> None:
     with pytest.raises(SourceFailure, match="larger"):
-        LdapSource(badly(endless), timeout=20, max_bytes=1 << 20).fetch()
+        LdapSource(badly(talk), timeout=20, max_bytes=1 << 20).fetch()
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,9 @@ def test_ldif_is_folded_at_76_columns_and_unsafe_values_go_as_base64() -> None:
 
 
 def test_ldif_of_other_tools_is_read() -> None:
-    text = "version: 1\r\n# a comment\r\n  that goes on\r\ndn: o=grid\r\nobjectClass: top\r\nobjectclass: organization\r\n"
+    text = (
+        "version: 1\r\n# a comment\r\n  that goes on\r\ndn: o=grid\r\nobjectClass: top\r\nobjectclass: organization\r\n"
+    )
     (entry,) = from_ldif(text)
     assert entry.dn == "o=grid"
     assert entry.values("OBJECTCLASS") == ("top", "organization")

@@ -167,7 +167,9 @@ def test_a_new_tree_takes_the_old_ones_place_at_once(server: LdapServer, grid: l
 
 def test_entries_with_impossible_names_are_left_out() -> None:
     with LdapServer("127.0.0.1:0") as server:
-        made = server.publish([Entry.of("no name", {"o": "x"}), Entry.of("o=grid", {"o": "grid"}), Entry.of("", {"o": "x"})])
+        made = server.publish(
+            [Entry.of("no name", {"o": "x"}), Entry.of("o=grid", {"o": "grid"}), Entry.of("", {"o": "x"})]
+        )
         assert len(made) == 1
         assert len(made.problems) == 2
 
