@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from asn1crypto import cms, core, parser
+from asn1crypto import cms, parser
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
@@ -59,12 +59,6 @@ NameKey = tuple[frozenset[tuple[str, str]], ...]
 
 class MalformedAttributes(ValueError):
     """Bytes that are no VOMS attribute certificate."""
-
-
-class Encoded(core.SequenceOf):  # type: ignore[misc]  # asn1crypto has no types
-    """SEQUENCE OF anything: one level of the extension ``.5``, for instance."""
-
-    _child_spec = core.Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +117,27 @@ def encode_sequence(acs: list[bytes]) -> bytes:
 
 def sequence(values: list[bytes]) -> bytes:
     """SEQUENCE of encoded values."""
-    return bytes(Encoded([core.Any.load(value) for value in values]).dump())
+    return bytes(parser.emit(0, 1, 16, b"".join(values)))
+
+
+def _elements(encoded: bytes) -> list[tuple[bytes, bool, bytes]]:
+    """The values that stand one after the other in ``encoded``: each whole, whether constructed, its contents."""
+    found = []
+    position = 0
+    while position < len(encoded):
+        _class, method, _tag, header, contents, trailer = parser.parse(encoded[position:])
+        whole = header + contents + trailer
+        found.append((bytes(whole), bool(method), bytes(contents)))
+        position += len(whole)
+    return found
 
 
 def _children(der: bytes) -> list[bytes]:
-    return [bytes(child.dump()) for child in Encoded.load(der, strict=True)]
+    """The encoded values inside one constructed value."""
+    elements = _elements(der)
+    if len(elements) != 1 or not elements[0][1]:
+        raise MalformedAttributes("holds something that is no SEQUENCE")
+    return [whole for whole, _, _ in _elements(elements[0][2])]
 
 
 def _unwrapped(der: bytes) -> list[bytes]:
@@ -241,11 +251,8 @@ def _leaves(der: bytes, depth: int) -> list[bytes]:
     if depth == 0:
         raise MalformedAttributes("has targets that are nested too deeply")
     leaves: list[bytes] = []
-    position = 0
-    while position < len(der):
-        _class, constructed, _tag, header, content, trailer = parser.parse(der[position:])
-        leaves += _leaves(content, depth - 1) if constructed else [content]
-        position += len(header) + len(content) + len(trailer)
+    for _, constructed, contents in _elements(der):
+        leaves += _leaves(contents, depth - 1) if constructed else [contents]
     return leaves
 
 

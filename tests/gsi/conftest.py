@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gsi import ca as gsi_ca
@@ -126,6 +126,25 @@ def mint() -> Mint:
         return builder.sign(signer, hashes.SHA256())
 
     return make
+
+
+@pytest.fixture(scope="session")
+def write_list() -> Callable[..., None]:
+    """Replace the revocation lists of a trust directory by an empty one of the CA, however wrong."""
+
+    def write(
+        ca: TestCA, directory: Path, begin: datetime.timedelta, end: datetime.timedelta, *more, key=None
+    ) -> None:
+        moment = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(ca.certificate.subject)
+        builder = builder.last_update(moment + begin).next_update(moment + end)
+        for value, critical in more:
+            builder = builder.add_extension(value, critical=critical)
+        pem = builder.sign(key or ca.credential.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        for path in directory.glob("*.r0"):
+            path.write_bytes(pem)
+
+    return write
 
 
 class TlsServer:

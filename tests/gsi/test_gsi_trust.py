@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 
 from grid.errors import ConfigurationError
 from gsi import proxy
@@ -95,31 +94,18 @@ def test_an_excuse_does_not_pardon_the_revoked(trust_copy: Path, grid, tmp_path:
         TrustStore(trust_copy, None, excused).verify(grid.bob.chain)
 
 
-def write_list(
-    ca: TestCA, directory: Path, begin: datetime.timedelta, end: datetime.timedelta, *more, key=None
-) -> None:
-    moment = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-    builder = x509.CertificateRevocationListBuilder().issuer_name(ca.certificate.subject)
-    builder = builder.last_update(moment + begin).next_update(moment + end)
-    for value, critical in more:
-        builder = builder.add_extension(value, critical=critical)
-    pem = builder.sign(key or ca.credential.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    for path in directory.glob("*.r0"):
-        path.write_bytes(pem)
-
-
-def test_an_outdated_revocation_list_refuses(trust_copy: Path, grid) -> None:
+def test_an_outdated_revocation_list_refuses(trust_copy: Path, grid, write_list) -> None:
     write_list(grid.ca, trust_copy, -2 * HOUR, -HOUR)
     with pytest.raises(CrlMissing, match="fetch the present one"):
         TrustStore(trust_copy).verify(grid.alice.chain)
 
 
-def test_a_revocation_list_outdated_for_less_than_a_minute_serves(trust_copy: Path, grid) -> None:
+def test_a_revocation_list_outdated_for_less_than_a_minute_serves(trust_copy: Path, grid, write_list) -> None:
     write_list(grid.ca, trust_copy, -2 * HOUR, -HOUR / 120)
     assert TrustStore(trust_copy).verify(grid.alice.chain)
 
 
-def test_a_list_that_goes_out_of_date_refuses_without_a_change(trust_copy: Path, grid) -> None:
+def test_a_list_that_goes_out_of_date_refuses_without_a_change(trust_copy: Path, grid, write_list) -> None:
     write_list(grid.ca, trust_copy, -2 * HOUR, HOUR)
     trust = TrustStore(trust_copy)
     assert trust.verify(grid.alice.chain)
@@ -128,7 +114,7 @@ def test_a_list_that_goes_out_of_date_refuses_without_a_change(trust_copy: Path,
 
 
 @pytest.mark.parametrize("flaw", ["delta", "partial", "unknown"])
-def test_an_incomplete_revocation_list_does_not_count(trust_copy: Path, grid, flaw: str) -> None:
+def test_an_incomplete_revocation_list_does_not_count(trust_copy: Path, grid, flaw: str, write_list) -> None:
     partial = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
     unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), b"\x05\x00")
     extension = {"delta": x509.DeltaCRLIndicator(1), "partial": partial, "unknown": unknown}[flaw]
@@ -137,13 +123,15 @@ def test_an_incomplete_revocation_list_does_not_count(trust_copy: Path, grid, fl
         TrustStore(trust_copy).verify(grid.alice.chain)
 
 
-def test_a_revocation_list_of_a_namesake_does_not_count(trust_copy: Path, grid, spare_keys) -> None:
+def test_a_revocation_list_of_a_namesake_does_not_count(
+    trust_copy: Path, grid, spare_keys, write_list
+) -> None:
     write_list(grid.ca, trust_copy, -HOUR, HOUR, key=spare_keys[0])
     with pytest.raises(CrlMissing):
         TrustStore(trust_copy).verify(grid.alice.chain)
 
 
-def test_the_newest_of_several_lists_counts(trust_copy: Path, grid) -> None:
+def test_the_newest_of_several_lists_counts(trust_copy: Path, grid, write_list) -> None:
     current = next(trust_copy.glob("*.r0")).read_bytes()
     write_list(grid.ca, trust_copy, -3 * HOUR, -2 * HOUR)
     stem = next(trust_copy.glob("*.r0")).stem
