@@ -146,7 +146,10 @@ class TestCA:
     def issue_user(
         self, name: str, *, lifetime: datetime.timedelta = datetime.timedelta(days=365)
     ) -> Credential:
-        """A person's credential; ``name`` becomes the CN."""
+        """A person's credential; ``name`` becomes the CN.
+
+        :raises ValueError: for a name that could be taken for another one in slash form.
+        """
         return self._issue(name, lifetime, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]))
 
     def revoke(self, certificate: x509.Certificate) -> None:
@@ -207,14 +210,16 @@ class TestCA:
         usage: x509.ExtendedKeyUsage,
         *more: x509.ExtensionType,
     ) -> Credential:
-        key = rsa.generate_private_key(65537, 2048)
         moment = now().replace(microsecond=0)
         common = x509.NameAttribute(NameOID.COMMON_NAME, common_name)
-        rdns = [*self.certificate.subject.rdns[:-1], x509.RelativeDistinguishedName([common])]
+        subject = x509.Name([*self.certificate.subject.rdns[:-1], x509.RelativeDistinguishedName([common])])
+        if unclear := dn.ambiguity(subject):
+            raise ValueError(f"{common_name!r} cannot be certified: {unclear}")
+        key = rsa.generate_private_key(65537, 2048)
         builder = (
             x509.CertificateBuilder()
             .issuer_name(self.certificate.subject)
-            .subject_name(x509.Name(rdns))
+            .subject_name(subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(max(moment - _BACKDATED, self.certificate.not_valid_before_utc))

@@ -77,6 +77,8 @@ def proxy_path(chain: Sequence[x509.Certificate]) -> ProxyPath:
             chain[0],
             f"comes with a chain of {len(chain)} certificates; at most {MAX_CERTIFICATE_CHAIN} are accepted",
         )
+    for certificate in chain:
+        _check_readable(certificate)
     path = [chain[0]]
     proxies: list[ProxyInfo] = []
     while (info := _inspect(path[-1])) is not None:
@@ -96,6 +98,17 @@ def proxy_path(chain: Sequence[x509.Certificate]) -> ProxyPath:
         )
     _check_end_entity(path[-1])
     return ProxyPath(tuple(path), tuple(proxies), tuple(c for c in chain if c not in path))
+
+
+def _check_readable(certificate: x509.Certificate) -> None:
+    """Names are decoded lazily; what cannot be decoded must not turn up in the middle of a judgement."""
+    try:
+        decoded = certificate.subject, certificate.issuer, certificate.version
+        lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    except (ValueError, x509.InvalidVersion) as error:
+        raise Untrusted.about(certificate, f"cannot be read: {error}") from error
+    if not decoded or lifetime.total_seconds() < 0:
+        raise Untrusted.about(certificate, "ends before it begins")
 
 
 def _inspect(certificate: x509.Certificate) -> ProxyInfo | None:

@@ -46,7 +46,7 @@ class ChainError(AuthenticationFailed):
     @classmethod
     def about(cls, certificate: x509.Certificate, reason: str) -> Self:
         """The error for one certificate: names its role and its DN."""
-        return cls(slash(certificate.subject), reason, role=_role(certificate))
+        return cls(described(certificate), reason, role=_role(certificate))
 
 
 class NoCertificate(ChainError):
@@ -94,6 +94,14 @@ class PolicyViolation(ChainError):
 
 class VomsError(ChainError):
     """An attribute certificate is malformed, forged, or was issued to somebody else."""
+
+
+def described(certificate: x509.Certificate) -> str:
+    """The slash DN of a certificate; never fails, whatever its name is made of."""
+    try:
+        return slash(certificate.subject)
+    except ValueError:
+        return "(name unreadable)"
 
 
 def _role(certificate: x509.Certificate) -> str:

@@ -76,9 +76,9 @@ def kind(certificate: x509.Certificate) -> ProxyKind | None:
                 return "rfc"
             if extension.oid == GT3_EXTENSION:
                 return "gt3"
+        return "gt2" if _legacy_name(certificate) else None
     except EXTENSION_ERRORS:
         return None
-    return "gt2" if _legacy_name(certificate) else None
 
 
 def inspect(certificate: x509.Certificate) -> ProxyInfo | None:

@@ -19,7 +19,7 @@ from gsi import voms
 from gsi.anchors import Anchors, TrustPolicy
 from gsi.chain import proxy_path
 from gsi.dn import slash
-from gsi.errors import BadProxy, ChainError, Untrusted
+from gsi.errors import BadProxy, ChainError, Untrusted, described
 from gsi.identity import Identity
 from gsi.trustdir import FileCache, Fingerprint, fingerprint
 
@@ -63,7 +63,7 @@ class TrustStore:
             return _identify(chain, anchors, now or clock_now())
         except ChainError as error:
             if chain:
-                error.subject = slash(chain[0].subject)
+                error.subject = described(chain[0])
             raise
 
     def verify_plain(
@@ -87,12 +87,15 @@ class TrustStore:
         moment = time.monotonic()
         if moment - self._looked < _LOOK_EVERY:
             return self._anchors
-        with self._lock:
-            if moment - self._looked < _LOOK_EVERY:
-                return self._anchors
-            self._refresh(moment)
-            self._looked = moment
-            return self._anchors
+        if not self._lock.acquire(blocking=False):
+            return self._anchors  # another thread is reading; large revocation lists must not stop everybody
+        try:
+            if moment - self._looked >= _LOOK_EVERY:
+                self._refresh(moment)
+                self._looked = moment
+        finally:
+            self._lock.release()
+        return self._anchors
 
     def _refresh(self, moment: float) -> None:
         try:

@@ -86,6 +86,12 @@ def test_a_host_has_its_names_and_the_loopback(grid) -> None:
     assert grid.host.subject == "/O=Grid/OU=test/CN=node.example.org"
 
 
+@pytest.mark.parametrize("name", ["x/CN=alice", "proxy", "a\nb"])
+def test_a_name_that_could_be_taken_for_another_is_not_certified(grid, name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be certified"):
+        grid.ca.issue_user(name)
+
+
 def test_a_host_needs_a_name(grid) -> None:
     with pytest.raises(ValueError):
         grid.ca.issue_host([])

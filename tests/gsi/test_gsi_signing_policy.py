@@ -56,7 +56,8 @@ def test_namespaces_permit_and_deny_by_expression(subject: str, allowed: bool) -
 
 
 def test_email_is_compared_in_one_spelling() -> None:
-    text = "access_id_CA X509 '/O=Grid/Email=ca@x.org'\npos_rights globus CA:sign\ncond_subjects globus '\"/O=Grid/Email=*\"'\n"
+    text = "access_id_CA X509 '/O=Grid/Email=ca@x.org'\npos_rights globus CA:sign\n"
+    text += "cond_subjects globus '\"/O=Grid/Email=*\"'\n"
     policy = parse_signing_policy(text, "/O=Grid/emailAddress=ca@x.org", "x")
     assert policy.permits("/O=Grid/emailAddress=a@x.org")
 

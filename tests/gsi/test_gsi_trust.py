@@ -14,6 +14,7 @@ from cryptography import x509
 from grid.errors import ConfigurationError
 from gsi import proxy
 from gsi.ca import TestCA
+from gsi.credential import Credential
 from gsi.errors import BadProxy, CrlMissing, PolicyViolation, Revoked, Untrusted
 from gsi.trust import TrustPolicy, TrustStore
 
@@ -185,21 +186,59 @@ def test_while_the_directory_is_away_nobody_is_trusted_and_then_all_again(trust_
     assert trust.verify(grid.alice.chain)
 
 
-def test_an_intermediate_ca_is_judged_like_the_rest(grid, trust_copy: Path, mint, spare_keys) -> None:
-    middle_key, user_key, _ = spare_keys
-    middle = mint(
+@pytest.fixture
+def middle(grid, tmp_path: Path, mint, spare_keys) -> TestCA:
+    """A CA below the first one, not installed anywhere yet."""
+    certificate = mint(
         "/O=Grid/OU=test/CN=Middle CA",
         grid.ca.name,
-        middle_key,
+        spare_keys[0],
         grid.ca.credential.key,
         (x509.BasicConstraints(True, None), True),
     )
-    leaf = mint("/O=Grid/OU=test/CN=carol", "/O=Grid/OU=test/CN=Middle CA", user_key, middle_key)
-    trust = TrustStore(trust_copy)
+    (tmp_path / "middle").mkdir()
+    ca = TestCA(tmp_path / "middle", Credential(spare_keys[0], (certificate,)))
+    ca.write_crl()
+    return ca
+
+
+def test_a_ca_that_was_only_presented_is_not_trusted(
+    trust_copy: Path, grid, middle, mint, spare_keys
+) -> None:
+    leaf = mint("/O=Grid/OU=test/CN=carol", middle.name, spare_keys[1], spare_keys[0])
     with pytest.raises((Untrusted, CrlMissing)):
-        trust.verify([leaf, middle])  # a CA that was only presented has neither list nor policy here
-    with pytest.raises((Untrusted, CrlMissing)):
-        trust.verify([leaf])
+        TrustStore(trust_copy).verify([leaf, middle.certificate])
+    excused = TrustPolicy(missing_crl_ok=frozenset({middle.name, grid.ca.name}))
+    with pytest.raises(Untrusted, match="not in the trust directory itself"):
+        TrustStore(trust_copy, None, excused).verify([leaf, middle.certificate])
+
+
+def test_a_ca_below_another_is_judged_like_it(trust_copy: Path, grid, middle, mint, spare_keys) -> None:
+    leaf = mint("/O=Grid/OU=test/CN=carol", middle.name, spare_keys[1], spare_keys[0])
+    middle.install(trust_copy)
+    assert TrustStore(trust_copy).verify([leaf]).issuer == middle.name
+    for path in trust_copy.glob("*.r0"):
+        if middle.name.encode() in path.with_suffix(".signing_policy").read_bytes():
+            path.unlink()
+    with pytest.raises(CrlMissing, match="Middle CA"):
+        TrustStore(trust_copy).verify([leaf])
+
+
+@pytest.mark.parametrize("excused", [False, True])
+def test_a_revoked_ca_takes_its_people_along(
+    trust_copy: Path, grid, middle, mint, spare_keys, tmp_path: Path, excused: bool
+) -> None:
+    leaf = mint("/O=Grid/OU=test/CN=carol", middle.name, spare_keys[1], spare_keys[0])
+    middle.install(trust_copy)
+    shutil.copytree(grid.ca.directory, tmp_path / "ca")
+    root = TestCA.open(tmp_path / "ca")
+    root.revoke(middle.certificate)
+    root.write_crl()
+    root.install_crl(trust_copy)
+    policy = TrustPolicy(missing_crl_ok=frozenset({"/O=Other/CN=CA"} if excused else ()))
+    with pytest.raises(Revoked) as caught:
+        TrustStore(trust_copy, None, policy).verify([leaf, middle.certificate])
+    assert caught.value.certificate == middle.name and caught.value.subject == "/O=Grid/OU=test/CN=carol"
 
 
 def test_servers_are_judged_without_proxies(trust: TrustStore, grid, alice_proxy) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import socket
 from pathlib import Path
@@ -304,10 +305,8 @@ def test_changed_bytes_never_do_anything_but_decode_or_refuse(genuine: bytes, da
     changed = bytearray(genuine)
     for _ in range(data.draw(st.integers(1, 4))):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(MalformedAttributes):
         decode_sequence(bytes(changed[: data.draw(st.sampled_from([len(changed), len(changed) // 2]))]))
-    except MalformedAttributes:
-        pass
 
 
 def test_a_proxy_of_ones_own_can_be_read_without_trust(grid, carrying) -> None:
