@@ -40,6 +40,7 @@ class CeEvent:
     :ivar number: position in the stream.
     :ivar wrapper_code: the wrapper's last sequence code, as text; empty when there is none.
     :ivar infrastructure: the CE says that the job was lost through no fault of its own.
+    :ivar hopeless: the CE says that another attempt cannot help.
     """
 
     number: int
@@ -50,6 +51,7 @@ class CeEvent:
     worker_node: str
     wrapper_code: str
     infrastructure: bool
+    hopeless: bool = False
 
 
 @dataclass(frozen=True)
@@ -256,4 +258,5 @@ def _event(row: dict[str, Any]) -> CeEvent:
         worker_node=str(properties.get("workerNode") or ""),
         wrapper_code=str(properties.get("seqcode") or ""),
         infrastructure=properties.get("infrastructure") == "true",
+        hopeless=properties.get("verdict") == "abort",
     )

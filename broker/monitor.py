@@ -69,6 +69,7 @@ class Reports:
                 infrastructure=event.infrastructure,
                 cancelling=request.cancelling,
                 attempts=self.attempts(request),
+                hopeless=event.hopeless,
             )
             return self._settle(connection, request, trail, outcome, exit_code=event.exit_code)
         trail.reported(event.state, worker_node=event.worker_node, wrapper_code=event.wrapper_code)

@@ -51,13 +51,20 @@ class Outcome:
 
 
 def judge(
-    state: CreamState, *, reason: str, infrastructure: bool, cancelling: bool, attempts: Attempts
+    state: CreamState,
+    *,
+    reason: str,
+    infrastructure: bool,
+    cancelling: bool,
+    attempts: Attempts,
+    hopeless: bool = False,
 ) -> Outcome:
     """Judge a final state that a computing element reported.
 
     :param state: one of the final states.
     :param reason: the CE's failure reason, may be empty.
     :param infrastructure: the CE says that it, or the node, lost the job.
+    :param hopeless: the CE says that no other attempt can help; CEs that say nothing are judged by the reason's text.
     :param cancelling: the user asked for cancellation before.
     :raises ValueError: for a state that is not final.
     """
@@ -74,7 +81,7 @@ def judge(
     reason = reason or "the computing element gives no reason"
     if infrastructure:
         return after_infrastructure_failure(reason, attempts)
-    if any(text in reason for text in _HOPELESS):
+    if hopeless or any(text in reason for text in _HOPELESS):
         return Outcome(Verdict.ABORT, reason)
     allowed = max(0, min(attempts.retry_count, attempts.max_retry_count))
     if attempts.failures < allowed:

@@ -1,0 +1,180 @@
+"""The operator's command: making, starting, looking at, stopping a node, and what it says when something is wrong."""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from node.configuration import Configuration, ConfigurationFileError
+from node.ports import choose, is_free
+
+WMS = Path(sys.executable).parent / "wms"
+
+
+def wms(*arguments, timeout=60):
+    return subprocess.run([str(WMS), *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
+
+
+def test_init_twice_harms_nothing(make_node):
+    node = make_node()
+    before = {path: path.read_bytes() for path in node.root.rglob("*") if path.is_file() and "db" not in path.parts}
+    report = node.wms("init")
+    assert report.stdout.startswith("kept the node")
+    after = {path: path.read_bytes() for path in node.root.rglob("*") if path.is_file() and "db" not in path.parts}
+    changed = {path.name for path in before if after.get(path) != before[path]}
+    assert not {name for name in changed if not name.endswith((".r0", ".0", ".signing_policy", ".namespaces"))}
+
+
+def test_nothing_secret_in_a_new_node_can_be_read_by_others(make_node):
+    node = make_node()
+    for path in node.root.rglob("*"):
+        if path.is_file() and not path.is_symlink() and (b"PRIVATE KEY" in path.read_bytes() or path.suffix == ".p12"):
+            assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+    for name in ("credentials", "db", "sandbox", "spool", "log", "run"):
+        assert stat.S_IMODE((node.root / name).stat().st_mode) == 0o700
+
+
+def test_a_further_user_can_be_made(make_node):
+    node = make_node()
+    node.wms("init", "--user", "carol")
+    assert node.proxy("carol").exists()
+    refused = node.wms("proxy", "--user", "dave", check=False)
+    assert refused.returncode == 1
+    assert "no test user 'dave'; there are alice, bob, carol" in refused.stderr
+
+
+def test_a_running_node_says_so_and_goes_down_within_ten_seconds(make_node):
+    node = make_node()
+    assert node.wms("status", check=False).returncode == 3
+    node.wms("up", "--detach")
+    status = node.status()
+    assert status["ready"]
+    assert set(status["services"]) == {"lb", "interlogger", "ce", "bdii", "broker", "wmproxy"}
+    second = node.wms("up", check=False)
+    assert second.returncode == 1
+    assert "is up already" in second.stderr
+    began = time.monotonic()
+    node.wms("down")
+    assert time.monotonic() - began < 10
+    for service in status["services"].values():
+        assert not Path(f"/proc/{service['pid']}").exists()
+    assert "is down already" in node.wms("down").stdout
+
+
+def test_a_service_that_dies_is_restarted_and_said_so(make_node):
+    node = make_node()
+    node.wms("up", "--detach")
+    try:
+        pid = node.status()["services"]["bdii"]["pid"]
+        os.kill(pid, 9)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            service = node.status()["services"]["bdii"]
+            if service["restarts"] == 1 and service["ready"]:
+                break
+            time.sleep(0.2)
+        assert (service["restarts"], service["ready"]) == (1, True)
+        assert service["last_exit"] == "signal SIGKILL"
+        assert "bdii died (signal SIGKILL); starting it again" in (node.root / "log" / "supervisor.log").read_text()
+    finally:
+        node.wms("down")
+
+
+def test_a_port_in_use_is_named_with_the_way_out(make_node):
+    node = make_node()
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        port = node.configuration().ce.port
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        result = node.wms("up", "--detach", check=False)
+    assert result.returncode == 1
+    assert f"port {port} of ce is in use" in result.stderr
+    assert "--ports auto" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("missing", ["wms.toml", "credentials/hostkey.pem", "trust/certificates"])
+def test_a_half_made_node_is_told_in_one_sentence_how_to_mend_it(make_node, missing):
+    node = make_node()
+    (node.root / missing).rename(node.root / "gone")
+    for verb in ("up", "status", "env", "proxy"):
+        result = node.wms(verb, check=False)
+        assert result.returncode == 1
+        assert f"{missing} is missing; run `wms init {node.root}`" in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
+    (node.root / "gone").rename(node.root / missing)
+
+
+def test_a_directory_with_other_things_in_it_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    result = wms("init", tmp_path)
+    assert result.returncode == 1
+    assert "choose an empty or new directory" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_env_can_be_evaluated_by_a_shell(make_node):
+    node = make_node()
+    script = 'eval "$(%s env %s)"; echo "$X509_USER_PROXY|$GLITE_WMS_WMPROXY_ENDPOINT"; command -v glite-wms-job-submit'
+    arguments = ["/bin/sh", "-c", script % (WMS, node.root)]
+    out = subprocess.run(
+        arguments, capture_output=True, text=True, timeout=30, env={"PATH": "/usr/bin:/bin"}
+    ).stdout.splitlines()
+    assert out[0] == f"{node.root}/credentials/users/alice/proxy.pem|{node.configuration().wmproxy_endpoint}"
+    assert out[1].endswith("glite-wms-job-submit")
+
+
+def test_help_tells_each_command_and_wrong_usage_ends_with_2(tmp_path):
+    report = wms("--help")
+    assert report.returncode == 0
+    for verb in ("init", "up", "down", "status", "env", "proxy", "revoke", "run", "demo"):
+        assert f"    {verb} " in report.stdout
+        assert wms(verb, "--help").returncode == 0
+    assert wms("dance").returncode == 2
+    unknown = wms("run", tmp_path, "dance")
+    assert unknown.returncode == 1
+    assert "the services are lb, interlogger" in unknown.stderr
+
+
+def test_automatic_ports_are_free_different_and_not_ephemeral():
+    ports = choose(6)
+    low, high = (int(n) for n in Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    assert len(set(ports)) == 6
+    assert all(is_free("127.0.0.1", port) and not low <= port <= high for port in ports)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("[node\n", "cannot be read"),
+        ("[nodes]\n", "section [nodes] is unknown; there are node, wmproxy"),
+        ("[lb]\nprot = 1\n", "[lb] prot is unknown; there are port"),
+        ("[lb]\nport = 'x'\n", "[lb] port must be of type int"),
+        ("[lb]\nport = 70000\n", "[lb] port must be a port, 1 to 65535"),
+        ("[lb]\nport = true\n", "[lb] port must be of type int"),
+        ("[ce]\nqueue = []\n", "one or more [[ce.queue]] tables"),
+        ("[[ce.queue]]\naccess = 'VO:x'\n", "[ce.queue] access must be a list of strings"),
+    ],
+)
+def test_a_wrong_configuration_names_section_key_and_expectation(tmp_path, text, what):
+    path = tmp_path / "wms.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationFileError) as refused:
+        Configuration.read(path)
+    assert what in refused.value.description
+    assert str(path) in refused.value.description
+
+
+def test_a_proxy_can_be_asked_for_as_json(node):
+    report = json.loads(node.wms("proxy", "--user", "bob", "--hours", "1", "--json").stdout)
+    assert report["subject"].startswith("/DC=org/DC=wms-test/CN=Bob/CN=")
+    assert stat.S_IMODE(Path(report["path"]).stat().st_mode) == 0o600
+    assert node.wms("proxy", "--hours", "0", check=False).returncode == 1
+    assert node.wms("proxy", "--fqan", "/a", "--fqan", "/b", check=False).returncode == 1
