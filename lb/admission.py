@@ -21,6 +21,9 @@ MAX_TAG_NAME: Final = 255
 MAX_USER_LINE: Final = 128 << 10
 """Bytes of an event line from a user, registrations excepted."""
 
+MAX_USER_BYTES: Final = 1 << 20
+"""Bytes of all event lines that users add to one job: its status, tags included, is rewritten with each event."""
+
 MAX_CHILDREN: Final = 10_000
 """Nodes of one compound job."""
 

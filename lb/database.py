@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.engine import Engine, Row
 
 from grid.clock import from_ulm_date
-from grid.errors import JobUnknown
+from grid.errors import JobUnknown, ServerOverloaded
 from grid.jobid import JobId
 from grid.states import JobState
 from lb import tables, ulm
@@ -20,6 +20,9 @@ from lb.events import Event
 from lb.intake import Intake, kept_status
 from lb.status import JobStatus
 from storage.writer import GroupWriter
+
+MAX_ANSWER: Final = 32 << 20
+"""Bytes of statuses or event lines that are read for one answer."""
 
 _jobs = tables.jobs.c
 _events = tables.events.c
@@ -91,20 +94,34 @@ class LbDatabase:
         """A job's events by the time at which they happened.
 
         :raises JobUnknown: when there is no such job, or it is somebody else's.
+        :raises ServerOverloaded: when they are more than :data:`MAX_ANSWER` bytes.
         """
         with self._engine.connect() as connection:
             row = _readable(connection, jobid, reader)
+            size = select(func.sum(func.length(_events.line))).where(_events.job == row.unique_id)
+            if (connection.execute(size).scalar() or 0) > MAX_ANSWER:
+                raise ServerOverloaded(f"the events of {jobid} are more than one answer may hold")
             query = select(_events.line, _events.arrived).where(_events.job == row.unique_id).order_by(_events.number)
             found = [
                 replace(ulm.decode(line), arrived=from_ulm_date(arrived)) for line, arrived in connection.execute(query)
             ]
         return sorted(found, key=lambda event: event.timestamp)
 
-    def jobs_of(self, owner: str, limit: int) -> list[JobStatus]:
-        """The statuses of an owner's jobs, nodes included, the newest first, at most ``limit``."""
+    def jobs_of(self, owner: str, limit: int) -> tuple[list[JobStatus], bool]:
+        """The statuses of an owner's jobs, nodes included, the newest first, and whether these are all.
+
+        :param limit: of jobs; :data:`MAX_ANSWER` bytes of statuses are another one.
+        """
+        found: list[JobStatus] = []
+        size = 0
         with self._engine.connect() as connection:
-            query = select(tables.jobs).where(_jobs.owner == owner).order_by(_jobs.number.desc()).limit(limit)
-            return [kept_status(connection, row) for row in connection.execute(query)]
+            query = select(tables.jobs).where(_jobs.owner == owner).order_by(_jobs.number.desc()).limit(limit + 1)
+            for row in connection.execute(query):
+                size += len(row.status)
+                if len(found) == limit or size > MAX_ANSWER:
+                    return found, False
+                found.append(kept_status(connection, row))
+        return found, True
 
 
 def _readable(connection: Connection, jobid: JobId, reader: Sender) -> Row[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
+from grid.clock import iso_z
 from grid.states import DoneCode, JobState
 from lb.database import JobRecord
 from lb.events import Event
@@ -65,8 +66,8 @@ def job(record: JobRecord, events: Sequence[Event]) -> str:
     return "\n".join(parts)
 
 
-def job_list(jobs: Sequence[JobStatus], limit: int) -> str:
-    """The page of somebody's jobs."""
+def job_list(jobs: Sequence[JobStatus], *, whole: bool) -> str:
+    """The page of somebody's jobs; ``whole`` says that these are all."""
     if not jobs:
         return message("You have no jobs here.")
     rows = (
@@ -79,7 +80,7 @@ def job_list(jobs: Sequence[JobStatus], limit: int) -> str:
         ]
         for status in jobs
     )
-    note = message(f"The newest {limit} are shown.") if len(jobs) >= limit else ""
+    note = "" if whole else message(f"There are more; the newest {len(jobs)} are shown.")
     return _table(("Job", "State", "Destination", "Submitted", "Last update"), rows) + note
 
 
@@ -163,4 +164,6 @@ def _text(value: str, limit: int) -> str:
 
 
 def _moment(moment: datetime.datetime | None) -> str:
-    return escape(moment.strftime("%Y-%m-%d %H:%M:%S")) if moment else ""
+    if moment is None:
+        return ""
+    return f'<time datetime="{iso_z(moment)}">{moment:%Y-%m-%d %H:%M:%S}</time>'

@@ -19,7 +19,7 @@ from grid.errors import InternalFailure
 from grid.jobid import JobId
 from grid.seqcode import SequenceCodeError
 from lb import tables, ulm
-from lb.admission import Sender, check_event, check_owner, no_such_job, on_behalf
+from lb.admission import MAX_USER_BYTES, Sender, check_event, check_owner, no_such_job, on_behalf
 from lb.children import (
     COLLECTIONS,
     NodeClass,
@@ -45,12 +45,12 @@ class Intake:
 
     :ivar host: name of this server, for the events that it logs itself.
     :ivar addresses: ``host:port`` that job ids of this server may name; empty means any.
-    :ivar max_events: events of one job that users may add up to.
+    :ivar max_events: events of one job beyond which users cannot add.
     """
 
     host: str
     addresses: frozenset[str] = frozenset()
-    max_events: int = 10_000
+    max_events: int = 2_000
 
     def store(self, connection: Connection, event: Event, sender: Sender) -> bool:
         """Store ``event``; True when it is new, False when it was stored before.
@@ -67,9 +67,16 @@ class Intake:
             return self._create(connection, event, sender, line)
         status = _status(connection, job)
         check_owner(event, sender, job.owner, (status.payload_owner, status.marks.granted_to))
-        if not sender.trusted and job.events >= self.max_events:
-            raise EventRefused(errno.ENOSPC, f"{event.jobid} has {job.events} events; users cannot add more")
-        return self._add(connection, job, status, event, line)
+        if sender.trusted:
+            return self._add(connection, job, status, event, line)
+        grown = job.user_bytes + len(line)
+        if job.events >= self.max_events or (grown > MAX_USER_BYTES and event.type != "RegJob"):
+            raise EventRefused(errno.ENOSPC, f"users cannot add more events to {event.jobid}")
+        new = self._add(connection, job, status, event, line)
+        if new:
+            mine = update(tables.jobs).where(_jobs.unique_id == job.unique_id)
+            connection.execute(mine.values(user_bytes=grown))
+        return new
 
     def _create(self, connection: Connection, event: Event, sender: Sender, line: str) -> bool:
         here = f"{event.jobid.host}:{event.jobid.port}"

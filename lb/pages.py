@@ -90,11 +90,11 @@ class Pages:
         reader = self._access.reader(environ, "page")
         path = str(environ.get("PATH_INFO") or "/")
         if path == "/":
-            jobs = self._database.jobs_of(reader.dn, _LISTED)
+            jobs, whole = self._database.jobs_of(reader.dn, _LISTED)
             if text:
                 lines = [f"{status.job_id}={status.state.value}" for status in jobs]
                 return _answer(200, _TEXT, "".join(f"{line}\n" for line in lines).encode())
-            return self._html(200, f"Jobs of {reader.dn}", html.job_list(jobs, _LISTED))
+            return self._html(200, f"Jobs of {reader.dn}", html.job_list(jobs, whole=whole))
         found = _UNIQUE.fullmatch(path)
         if not found:
             raise JobUnknown("no such page")

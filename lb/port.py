@@ -19,6 +19,8 @@ VERSION: Final = "4.1.0"
 
 INTERFACE_VERSION: Final = "4.0.0"
 
+_MAX_EVENTS: Final = 20_000
+
 _MAX_NODES: Final = 1000
 """Nodes whose full status one answer carries."""
 
@@ -58,9 +60,9 @@ class BookkeepingPort:
         :raises ServerOverloaded: when there are more than one answer holds.
         """
         reader = self._access.reader(call.environ, call.operation)
-        found = self._database.jobs_of(reader.dn, self._max_jobs + 1)
-        if len(found) > self._max_jobs:
-            raise ServerOverloaded(f"you have more than {self._max_jobs} jobs here, more than one answer may hold")
+        found, whole = self._database.jobs_of(reader.dn, self._max_jobs)
+        if not whole:
+            raise ServerOverloaded(f"you have more than {len(found)} jobs here, and one answer may hold no more")
         return {
             "jobs": [str(status.job_id) for status in found],
             "states": [job_status(JobRecord(status)) for status in found],
@@ -76,15 +78,16 @@ class BookkeepingPort:
 
         :raises QueryRefused: for conditions that are not served.
         :raises JobUnknown: when a job is not there, or is somebody else's.
+        :raises ServerOverloaded: when they are more than one answer holds.
         """
         reader = self._access.reader(call.environ, call.operation)
         test = event_test(eventConditions)
-        return [
-            event_choice(event)
-            for job in jobs_of(jobConditions)
-            for event in self._database.events(job, reader)
-            if test(event)
-        ]
+        found: list[dict[str, Any]] = []
+        for job in jobs_of(jobConditions):
+            found += [event_choice(event) for event in self._database.events(job, reader) if test(event)]
+            if len(found) > _MAX_EVENTS:
+                raise ServerOverloaded(f"more than {_MAX_EVENTS} events were found; ask for fewer jobs")
+        return found
 
     def _expanded(self, record: JobRecord, reader: Sender, flags: frozenset[str]) -> dict[str, Any]:
         nodes: list[dict[str, Any]] = []

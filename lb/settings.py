@@ -40,7 +40,7 @@ class LbSettings:
     policy: TrustPolicy = TrustPolicy()  # noqa: RUF009 - frozen
     threads: int = 16
     max_connections: int = 200
-    max_events: int = 10_000
+    max_events: int = 2_000
     max_jobs: int = 5_000
 
     @property

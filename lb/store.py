@@ -119,9 +119,7 @@ class StoreListener:
                 if self._closing:
                     return
                 _log.warning("the event port could not accept a connection: %s", error)
-                if error.errno not in (errno.ECONNABORTED, errno.EMFILE, errno.ENFILE, errno.EINTR, errno.ENOBUFS):
-                    return
-                threading.Event().wait(0.1)  # out of descriptors: give connections time to end
+                time.sleep(0.1)  # most likely out of descriptors: give connections time to end
                 continue
             with self._lock:
                 if self._closing or len(self._open) >= self._settings.max_connections:

@@ -20,7 +20,7 @@ th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align
 thead th { background: var(--soft); white-space: nowrap; }
 tbody th { font-weight: 500; white-space: nowrap; width: 14rem; }
 td { overflow-wrap: anywhere; }
-td.when { font-variant-numeric: tabular-nums; white-space: nowrap; }
+time { font-variant-numeric: tabular-nums; white-space: nowrap; }
 code, pre { font: 12.5px/1.45 ui-monospace, monospace; }
 pre { background: var(--soft); margin: 0; max-height: 24rem; overflow: auto; padding: .75rem; white-space: pre-wrap; }
 .state { border-radius: 1rem; display: inline-block; font-weight: 600; padding: .1rem .8rem; background: var(--soft); }
@@ -28,6 +28,8 @@ pre { background: var(--soft); margin: 0; max-height: 24rem; overflow: auto; pad
 .bad { background: #dc262633; }
 .busy { background: #2563eb33; }
 .scroll { overflow-x: auto; }
+.scroll table { min-width: 66rem; }
+.scroll td:nth-child(5) { min-width: 16rem; }
 footer { color: #888; font-size: .85rem; margin-top: 2.5rem; }
 """
 

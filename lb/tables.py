@@ -28,11 +28,12 @@ jobs: Final = Table(
     Column("class", String(16)),
     Column("histogram", Text),
     Column("events", Integer, nullable=False, default=0),
+    Column("user_bytes", Integer, nullable=False, default=0),
     Index("lb_job_owner", "owner", "number"),
     Index("lb_job_parent", "parent", "position"),
 )
 """``born``: the status that a parent's registration gave a node; ``class``: what a node counts as in its
-parent's ``histogram`` (a JSON object)."""
+parent's ``histogram`` (a JSON object); ``user_bytes``: lengths of the lines that users added."""
 
 events: Final = Table(
     "lb_event",

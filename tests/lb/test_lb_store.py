@@ -123,7 +123,10 @@ def test_threads_share_a_registrar(server, registrar, job_log, owner):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(server.database.jobs_of(owner.dn, 100)) == 24
+    jobs, whole = server.database.jobs_of(owner.dn, 100)
+    assert (len(jobs), whole) == (24, True)
+    jobs, whole = server.database.jobs_of(owner.dn, 23)
+    assert (len(jobs), whole) == (23, False)
 
 
 def test_events_on_one_connection_are_answered_in_order(server, say, job_log, owner):
@@ -236,6 +239,15 @@ def test_users_cannot_fill_the_database_with_events_of_one_job(make_server, grid
         reader = wire.answer_reader(connection)
         replies = [wire.read_answer(reader, deadline, "it") for _ in events]
     assert [reply.major for reply in replies] == [Major.OK, Major.OK, Major.OK, Major.PERM]
+
+
+def test_users_cannot_make_a_jobs_status_heavy(say, registrar, job_log, grid):
+    log = job_log()
+    registrar.register(registration(log))
+    mine = JobLog(log.jobid, grid.alice, Source.Application, log.seqcode)
+    lines = [ulm.encode(mine.event("UserTag", name=f"n{n}", value="v" * 100_000)) for n in range(12)]
+    majors = [reply.major for reply in say(*lines, user="Alice")]
+    assert majors == [Major.OK] * 10 + [Major.PERM] * 2
 
 
 def test_a_certificate_that_is_not_trusted_is_told_so_and_loses_nothing(grid, server, tmp_path, job_log):
