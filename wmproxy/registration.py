@@ -33,6 +33,7 @@ from lb.producer import JobLog
 from lb.registration import Registrar
 from wmproxy import jobs
 from wmproxy.authorization import AuthorizationPoint
+from wmproxy.capabilities import check_served
 from wmproxy.errors import TooManyFiles
 from wmproxy.jobs import Job, Phase
 from wmproxy.ledger import Ledger
@@ -174,6 +175,7 @@ class Registration:
 
     def _checked(self, text: str, identity: Identity) -> ClassAd:
         ad = check(parse(text, limits=SUBMITTED), vo=identity.vo or "").ad
+        check_served(ad)
         inputs, outputs = ad.strings("InputSandbox"), ad.strings("OutputSandbox")
         if len(inputs) > self._settings.max_input_sandbox_files:
             raise TooManyFiles("input", len(inputs), self._settings.max_input_sandbox_files)
