@@ -141,7 +141,8 @@ class Credentials:
         extensions = []
         if attributes:
             server = Credential.load(self._layout.voms_credential)
-            certificate = voms.issue(server, credential.chain[0], vos[0], [str(fqan) for fqan in parsed], uri=uri, lifetime=lifetime)
+            names = [str(fqan) for fqan in parsed]
+            certificate = voms.issue(server, credential.chain[0], vos[0], names, uri=uri, lifetime=lifetime)
             extensions.append(voms.proxy_extension([certificate]))
         path = out or files.proxy
         proxy.create(credential, lifetime=lifetime, limited=limited, extensions=extensions).save(path)
