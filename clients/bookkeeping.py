@@ -20,11 +20,11 @@ WSDL: Final = "LB.wsdl"
 PORT: Final = "LoggingAndBookkeeping"
 
 _BY_WIRE: Final = {state.wire: state for state in JobState}
-_ENOENT, _EPERM, _EIDRM = 2, 1, 43
+_ENOENT, _EIDRM = 2, 43
 _FIRST_OWN: Final = 200
 """From here on codes are not those of the system."""
 
-_UNKNOWN: Final = (_ENOENT, _EPERM, 1218)
+_UNKNOWN: Final = (_ENOENT, 1218)
 _STATUS_FLAGS: Final = ("CLASSADS", "CHILDREN", "CHILDSTAT")
 
 
