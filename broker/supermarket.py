@@ -159,6 +159,10 @@ class Supermarket:
                 log.warning("%s", error.description)
             shelf.failure = error.description
             return
+        except Exception:  # one source's bytes must not keep the others' from being shown
+            log.exception("the purchase from %s failed", shelf.source.url)
+            shelf.failure = f"The purchase from {shelf.source.url} failed unexpectedly; the log knows more"
+            return
         if shelf.failure:
             log.info("the information source %s answers again", shelf.source.url)
         shelf.failure, shelf.problems = "", assembly.problems

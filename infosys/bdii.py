@@ -183,6 +183,10 @@ class Bdii:
                 log.warning("%s", error.description)
             harvest.problem = error.description
             return
+        except Exception:  # one source's bytes must not keep the others' from being served
+            log.exception("harvesting %s failed", harvest.source.url)
+            harvest.problem = f"harvesting {harvest.source.url} failed unexpectedly; the log knows more"
+            return
         kept: list[Entry] = []
         refused = ""
         for entry in found:
