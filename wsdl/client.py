@@ -1,8 +1,9 @@
 """A SOAP client: zeep with its edges taken off.
 
-Contracts are loaded from the package, never from the network; values are plain Python in the forms of
-:mod:`wsdl.codec`, lists are never None; answers must be exactly what the contract says; faults are typed.
-zeep is loaded with the first client, because it is slow to import.
+Contracts are loaded from the package, never from the network.  zeep checks and writes the requests.  The answers
+come in through :mod:`grid.xmldoor` and are read by :mod:`wsdl.codec`: zeep turns a number it cannot read into None
+and loses a zero inside a choice.  Values are plain Python, lists are never None, answers must be exactly what the
+contract says, faults are typed.  zeep is loaded with the first client, because it is slow to import.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from __future__ import annotations
 import datetime
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from grid.errors import ConfigurationError, GridError, InvalidArgument
-from wsdl import library, texts
+from wsdl import envelope, library, texts
+from wsdl.codec import Codec, ValueRefused
 from wsdl.contract import Contract, Operation
-from wsdl.names import local
-from wsdl.schema import ComplexType, Member, Schemas, SimpleType
+from wsdl.envelope import EnvelopeRefused
+from wsdl.names import XSI_TYPE, local
+from wsdl.schema import Member, Schemas, SimpleType
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -78,7 +81,11 @@ class SoapClient:
             raise ConfigurationError(f"{wsdl_name} has no port {port}")
         self.port = self._contract.ports[port]
         self._transport: HttpTransport = HttpTransport(context, timeout)
-        self._zeep, self._binding = _zeep_client(wsdl_name, port, self._transport)
+        self._binding = _zeep_binding(wsdl_name, port)
+        codec = Codec(self._contract.schemas, strict=True)
+        self._wires = {
+            name: _reader(codec, operation) for name, operation in self.port.operations.items()
+        }
 
     def __enter__(self) -> SoapClient:
         return self
@@ -100,22 +107,50 @@ class SoapClient:
         """
         import zeep.exceptions
 
-        from wsdl.transport import ServiceUnreachable
-
         declared = self.port.operations.get(operation)
         if declared is None:
             raise InvalidArgument(f"the port {self.port.name} has no operation {operation}")
         arguments = _arguments(self._contract.schemas, declared, parts)
         try:
-            result = self._binding.send(self._zeep, {"address": self.url}, operation, (), arguments)
-        except zeep.exceptions.Fault as fault:
-            raise remote_fault(fault.message, fault.code, fault.detail) from None
-        except (zeep.exceptions.ValidationError, TypeError, ValueError) as error:
+            request = self._binding.get(operation).create(**arguments).content
+        except (zeep.exceptions.Error, TypeError, ValueError) as error:
             raise InvalidArgument(f"{operation} cannot be called like that: {error}") from error
-        except zeep.exceptions.Error as error:
-            reason = f"its answer to {operation} is not what the contract says: {error}"
+        return self._result(declared, self._transport.post(self.url, request))
+
+    def _result(self, operation: Operation, data: bytes) -> object:
+        from wsdl.transport import ServiceUnreachable
+
+        try:
+            entry = envelope.body_entry(data)
+            if entry.tag == envelope.FAULT:
+                raise remote_fault(entry)
+            if entry.tag != operation.response.wrapper:
+                raise ValueRefused(str(entry.tag)[:100], f"{operation.response.wrapper} belongs there")
+            values = self._wires[operation.name](entry)
+        except (EnvelopeRefused, ValueRefused) as error:
+            reason = f"its answer to {operation.name} is not what the contract says: {error}"
             raise ServiceUnreachable(self.url, reason) from error
-        return _result(self._contract.schemas, declared, result)
+        if len(operation.response.parts) > 1:
+            return values
+        return next(iter(values.values()), None)
+
+
+def _reader(codec: Codec, operation: Operation) -> Callable[[etree._Element], dict[str, object]]:
+    """The function that reads the values of an answer from its wrapper element."""
+    message = operation.response
+    if not message.bare:
+        return codec.member_reader(message.parts)
+    part, read_value = message.parts[0], codec.reader(message.parts[0].type)
+
+    def read(wrapper: etree._Element) -> dict[str, object]:
+        try:
+            return {part.name: read_value(wrapper)}
+        except ValueRefused:
+            raise
+        except ValueError as error:
+            raise ValueRefused(part.name, str(error)) from None
+
+    return read
 
 
 @cache
@@ -123,18 +158,14 @@ def _zeep_document(wsdl_name: str) -> Any:
     from zeep import Settings
     from zeep.wsdl import Document
 
-    # Reading is from package files; the same settings hold for answers, which come from the network.
     settings = Settings(strict=True, forbid_dtd=True, forbid_entities=True)
     return Document(str(library.DIRECTORY / wsdl_name), _PackageFiles(), settings=settings)
 
 
-def _zeep_client(wsdl_name: str, port: str, transport: HttpTransport) -> tuple[Any, Any]:
-    import zeep
-
-    with _ZEEP:  # loading twice at once would only waste time, but zeep's documents are not made for it
+def _zeep_binding(wsdl_name: str, port: str) -> Any:
+    with _ZEEP:  # zeep's documents are not made for being loaded twice at once
         document = _zeep_document(wsdl_name)
-    client: Any = zeep.Client(document, transport=transport, settings=document.settings)
-    return client, next(s.ports[port].binding for s in document.services.values() if port in s.ports)
+    return next(service.ports[port].binding for service in document.services.values() if port in service.ports)
 
 
 class _PackageFiles:
@@ -187,66 +218,22 @@ def _attribute(value: object, name: str) -> object:
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
-def _result(schemas: Schemas, operation: Operation, result: object) -> object:
-    """zeep's values as ours.  zeep unwraps an answer with one part, and leaves out empty lists."""
-    parts = operation.response.parts
-    if not parts:
-        return None
-    if len(parts) > 1:
-        return {part.name: _member(schemas, part, getattr(result, part.name, None)) for part in parts}
-    value = result
-    if _is_structure(result) and hasattr(result, parts[0].name) and operation.style == "document":
-        value = getattr(result, parts[0].name)
-    return _member(schemas, parts[0], value)
-
-
-def _member(schemas: Schemas, member: Member, value: object) -> object:
-    if not member.repeated:
-        return _plain(schemas, schemas.type(member.type), value)
-    kind = schemas.type(member.type)
-    items = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
-    return [_plain(schemas, kind, item) for item in items]
-
-
-def _plain(schemas: Schemas, kind: SimpleType | ComplexType, value: object) -> object:
-    if isinstance(kind, SimpleType):
-        if isinstance(value, datetime.datetime):
-            return value.replace(tzinfo=datetime.UTC) if value.tzinfo is None else value.astimezone(datetime.UTC)
-        return "" if value is None and kind.base == "string" else value
-    if kind.list_of is not None:
-        items = getattr(value, kind.list_of.name) if _is_structure(value) else value
-        return _member(schemas, kind.list_of, items)
-    if value is None:
-        return None
-    return {
-        member.name: None
-        if not member.repeated and getattr(value, member.name, None) is None
-        else _member(schemas, member, getattr(value, member.name, None))
-        for member in kind.members
-    }
-
-
-def _is_structure(value: object) -> bool:
-    from zeep.xsd import CompoundValue
-
-    return isinstance(value, CompoundValue)
-
-
-def remote_fault(text: str | None, faultcode: str | None, detail: etree._Element | None) -> RemoteFault:
-    """The exception for a SOAP fault, whichever of the known forms its detail has (:mod:`wsdl.faults`)."""
-    entry = detail[0] if detail is not None and not isinstance(detail, (str, bytes)) and len(detail) else None
-    where = (faultcode or "Server").rpartition(":")[2]
-    if entry is None:
+def remote_fault(fault: etree._Element) -> RemoteFault:
+    """The exception for a ``soap:Fault``, whichever of the known forms its detail has (:mod:`wsdl.faults`)."""
+    text = fault.findtext("faultstring")
+    where = (fault.findtext("faultcode") or "Server").strip().rpartition(":")[2]
+    detail = fault.find("detail")
+    if detail is None or not len(detail):
         return RemoteFault("Fault", text or "the service answered with a fault that says nothing", faultcode=where)
+    entry = detail[0]
     found: dict[str, list[str]] = {}
     for child in entry:
-        if isinstance(child.tag, str):
-            found.setdefault(local(child.tag).lower(), []).append(child.text or "")
+        found.setdefault(local(child.tag).lower(), []).append(child.text or "")
 
     def first(*names: str) -> str | None:
         return next((found[name][0] for name in names if found.get(name)), None)
 
-    kind = local(str(entry.tag))
+    kind = _kind(entry)
     number = first("errorcode", "code")
     return RemoteFault(
         kind,
@@ -257,6 +244,13 @@ def remote_fault(text: str | None, faultcode: str | None, detail: etree._Element
         timestamp=_moment(first("timestamp")),
         faultcode=where,
     )
+
+
+def _kind(entry: etree._Element) -> str:
+    """The fault's name; the original servers sent ``<fault xsi:type="ns1:JobUnknownFaultType">``."""
+    name = local(entry.tag)
+    named = entry.get(XSI_TYPE, "").rpartition(":")[2].removesuffix("Type")
+    return named if name == "fault" and named else name
 
 
 def _code_of(kind: str) -> int | None:

@@ -10,8 +10,9 @@ What a value is in Python:
 * nil: None.
 
 Children are matched by local name whatever their namespace, because gSOAP and zeep do not agree on the
-qualification of JSDL's; their order is not enforced.  An unknown child is passed over, except in a list, where it
-would silently lose an item.
+qualification of JSDL's.  Of requests the order is not enforced and an unknown child is passed over, except in a
+list, where it would silently lose an item.  A strict codec, for answers, enforces the order and knows no unknown
+children.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from wsdl.schema import ComplexType, Member, Schemas, SimpleType
 
 Reader = Callable[[etree._Element], object]
 Writer = Callable[[etree._Element, object], None]
+MemberReader = Callable[[Iterable[etree._Element]], dict[str, object]]
 
 _TRUE: Final = ("true", "1")
 _ARRAY_TYPE: Final = f"{{{SOAP_ENCODING}}}arrayType"
@@ -79,10 +81,14 @@ class _Field(NamedTuple):
 
 
 class Codec:
-    """The readers and writers of one contract.  Safe for threads once built."""
+    """The readers and writers of one contract.  Safe for threads once built.
 
-    def __init__(self, schemas: Schemas) -> None:
+    :param strict: read only what is exactly as the contract says.
+    """
+
+    def __init__(self, schemas: Schemas, *, strict: bool = False) -> None:
         self._schemas = schemas
+        self._strict = strict
         self._readers: dict[str, Reader] = {}
         self._writers: dict[str, Writer] = {}
         by_local: dict[str, str] = {}
@@ -120,11 +126,32 @@ class Codec:
             return self._list_reader(kind.list_of)
         return self._complex_reader(kind)
 
-    def member_reader(self, members: Sequence[Member]) -> Callable[[Iterable[etree._Element]], dict[str, object]]:
+    def member_reader(self, members: Sequence[Member], *, wildcard: bool = False) -> MemberReader:
         """The function that reads the children of a wrapper or of a complex type into a dict.
 
         It raises :class:`ValueRefused`, with the path from here, for what is missing, doubled or wrong.
         """
+        read = self._lenient_reader(members)
+        if not self._strict:
+            return read
+        places = {member.name: place for place, member in enumerate(members)}
+
+        def read_strictly(children: Iterable[etree._Element]) -> dict[str, object]:
+            before = -1
+            for child in children:
+                place = places.get(local(child.tag))
+                if place is None:
+                    if wildcard:
+                        continue
+                    raise ValueRefused(local(child.tag)[:60], "the contract does not have it here")
+                if place < before and members[place].ordered:
+                    raise ValueRefused(members[place].name, f"it comes after {members[before].name}")
+                before = max(place, before)
+            return read(children)
+
+        return read_strictly
+
+    def _lenient_reader(self, members: Sequence[Member]) -> MemberReader:
         fields = {m.name: (_field(m), self.reader(m.type)) for m in members}
         absent = dict.fromkeys(m.name for m in members)  # in the contract's order, which callers rely on
         lists = tuple(m.name for m in members if m.repeated)
@@ -161,7 +188,7 @@ class Codec:
         return read
 
     def _complex_reader(self, kind: ComplexType) -> Reader:
-        read_members = self.member_reader(kind.members)
+        read_members = self.member_reader(kind.members, wildcard=kind.wildcard)
         members = frozenset(member.name for member in kind.members)
         attributes = tuple((a, texts.from_text(_simple(self._schemas, a.type))) for a in kind.attributes)
         read_text = self.reader(kind.text) if kind.text else None

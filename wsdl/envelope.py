@@ -18,7 +18,7 @@ from wsdl.names import BODY, ENVELOPE, HEADER, SOAP, XSI, local
 _MUST_UNDERSTAND: Final = f"{{{SOAP}}}mustUnderstand"
 _ACTOR: Final = f"{{{SOAP}}}actor"
 _NEXT: Final = "http://schemas.xmlsoap.org/soap/actor/next"
-_FAULT: Final = f"{{{SOAP}}}Fault"
+FAULT: Final = f"{{{SOAP}}}Fault"
 
 
 class EnvelopeRefused(Exception):
@@ -30,7 +30,7 @@ class EnvelopeRefused(Exception):
 
 
 def body_entry(data: bytes, understood: frozenset[str] = frozenset()) -> etree._Element:
-    """The only child of soap:Body: the wrapper element of the request.
+    """The only child of soap:Body: a request's or an answer's wrapper element, or a fault.
 
     :param understood: Clark names of header entries that may say mustUnderstand.
     :raises EnvelopeRefused: when the document or the envelope is not acceptable.
@@ -55,8 +55,6 @@ def body_entry(data: bytes, understood: frozenset[str] = frozenset()) -> etree._
         raise EnvelopeRefused("Client", "the envelope must have one soap:Body")
     if len(entries) != 1:
         raise EnvelopeRefused("Client", f"soap:Body must have one child, the operation; it has {len(entries)}")
-    if entries[0].tag == _FAULT:
-        raise EnvelopeRefused("Client", "the message is a SOAP fault, not a request")
     return entries[0]
 
 
@@ -78,7 +76,7 @@ def answer(prefix: str, space: str) -> tuple[etree._Element, etree._Element]:
 
 def write_fault(body: etree._Element, fault: WireFault) -> None:
     """Put a fault into a Body (SOAP 1.1 §4.4: unqualified children, faultcode a qualified name)."""
-    element = etree.SubElement(body, _FAULT)
+    element = etree.SubElement(body, FAULT)
     etree.SubElement(element, "faultcode").text = f"SOAP-ENV:{fault.code}"
     set_text(etree.SubElement(element, "faultstring"), fault.text)
     if fault.detail is not None:

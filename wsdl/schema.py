@@ -31,6 +31,7 @@ class Member:
     :ivar namespace: of the element on the wire; None when it is unqualified.
     :ivar type: Clark name of its type.
     :ivar max_occurs: None when unbounded.
+    :ivar ordered: False inside a group that may be repeated, whose members may come in any order.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Member:
     min_occurs: int = 1
     max_occurs: int | None = 1
     nillable: bool = False
+    ordered: bool = True
 
     @property
     def repeated(self) -> bool:
@@ -301,11 +303,12 @@ class _Reader:
             target = qname(node, reference)
             name = local(target)
             wire = target[1 : target.index("}")] if target.startswith("{") else None
-            return Member(name, wire, f"ref {target}", minimum, maximum)
+            return Member(name, wire, f"ref {target}", minimum, maximum, ordered=not repeated)
         form = node.get("form")
         wire = space if (form == "qualified" or (form is None and qualified)) else None
         kind = self._type_of(node, space, qualified)
-        return Member(node.get("name", ""), wire, kind, minimum, maximum, _true(node, "nillable"))
+        nillable = _true(node, "nillable")
+        return Member(node.get("name", ""), wire, kind, minimum, maximum, nillable, not repeated)
 
 
 def _true(node: etree._Element, attribute: str) -> bool:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 from lxml import etree
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from grid.errors import ConfigurationError, GridError
 from grid.limits import MAX_XML_BYTES
@@ -38,16 +36,6 @@ class ServiceUnreachable(GridError):
         super().__init__(f"{url} could not be asked: {reason}", code=1229 if timed_out else None)
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """What zeep wants to know of an HTTP response."""
-
-    status_code: int
-    content: bytes
-    headers: Mapping[str, str]
-    encoding: str = "utf-8"
-
-
 class _ContextAdapter(HTTPAdapter):
     """Connections with a given TLS context, whose trust is not widened by any bundle of public CAs."""
 
@@ -66,7 +54,7 @@ class _ContextAdapter(HTTPAdapter):
 
 
 class HttpTransport:
-    """The transport of one zeep client (zeep calls :meth:`post_xml` only).
+    """The connections of one client.
 
     :param timeout: seconds for a whole exchange; connecting has at most 10 of them.
     """
@@ -76,13 +64,20 @@ class HttpTransport:
         self._timeout = timeout
         self.session = requests.Session()
         self.session.trust_env = False  # neither proxies nor REQUESTS_CA_BUNDLE of the environment
-        self.session.headers.update({"User-Agent": "wms", "Accept-Encoding": "identity"})
+        self.session.headers.update(
+            {
+                "User-Agent": "wms",
+                "Accept-Encoding": "identity",
+                "Content-Type": "text/xml; charset=utf-8",
+                "SOAPAction": '""',
+            }
+        )
         self.session.mount("http://", HTTPAdapter(max_retries=0))
         if context is not None:
             self.session.mount("https://", _ContextAdapter(context))
 
-    def post_xml(self, address: str, envelope: etree._Element, headers: Mapping[str, str]) -> HttpAnswer:
-        """Send an envelope and read the whole answer.
+    def post(self, address: str, envelope: etree._Element) -> bytes:
+        """Send an envelope and read the whole answer, which is XML whatever its HTTP status.
 
         :raises ServiceUnreachable: no connection, no TLS, no answer in time, an answer that is not XML.
         :raises ConfigurationError: an https address without a TLS context.
@@ -95,14 +90,13 @@ class HttpTransport:
             response = self.session.post(
                 address,
                 data=data,
-                headers=dict(headers),
                 timeout=(min(self._timeout, _CONNECT_TIMEOUT), self._timeout),
                 allow_redirects=False,
                 stream=True,
             )
             with response:
                 content = _content(response, address, deadline)
-        except requests.Timeout:
+        except (requests.Timeout, ReadTimeoutError):
             raise _late(address, self._timeout) from None
         except (requests.RequestException, HTTPError, OSError) as error:
             raise ServiceUnreachable(address, _sentence(error, address)) from error
@@ -110,7 +104,7 @@ class HttpTransport:
         if kind not in ("text/xml", "application/xml"):
             said = " ".join(content[:300].decode("utf-8", "replace").split())
             raise ServiceUnreachable(address, f"it answered HTTP {response.status_code} {response.reason}: {said}")
-        return HttpAnswer(response.status_code, content, response.headers)
+        return content
 
     def close(self) -> None:
         """Close the kept connections."""

@@ -136,7 +136,9 @@ def test_markup_and_control_characters_in_a_description_are_harmless(service: Ma
 @pytest.mark.parametrize(
     ("code", "expected"), [(1218, "2"), (1225, "22"), (1229, "110"), (1227, "1227"), (1202, "5")]
 )
-def test_bookkeeping_faults_carry_the_numbers_its_clients_know(document_service: Make, code: int, expected: str) -> None:
+def test_bookkeeping_faults_carry_the_numbers_its_clients_know(
+    document_service: Make, code: int, expected: str
+) -> None:
     made = document_service(Query=GridError("the sentence", code=code))
     found = made.post("<n:Query><n:flags/></n:Query>", "urn:t")
     assert found.detail.tag == "{urn:t}genericFault"

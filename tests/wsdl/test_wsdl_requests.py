@@ -123,7 +123,7 @@ def test_an_operation_that_did_not_ask_for_authorization_answers_with_a_fault(se
             "Client",
             "{urn:x}getVersion",
         ),
-        (f'<s:Envelope xmlns:s="{SOAP}"><s:Body><s:Fault/></s:Body></s:Envelope>'.encode(), "Client", "fault"),
+        (f'<s:Envelope xmlns:s="{SOAP}"><s:Body><s:Fault/></s:Body></s:Envelope>'.encode(), "Client", "Fault"),
         (GOOD.replace(SOAP.encode(), b"http://www.w3.org/2003/05/soap-envelope"), "VersionMismatch", "SOAP 1.1"),
         (b'<!DOCTYPE x [<!ENTITY a "b">]>' + GOOD, "Client", "DOCTYPE"),
         (b'<!DOCTYPE x SYSTEM "file:///etc/passwd">' + GOOD, "Client", "DOCTYPE"),
