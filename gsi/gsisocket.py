@@ -85,6 +85,8 @@ class GsiSocket:
         """
         if self._shaken:
             return 0
+        if self._failure is not None:
+            raise self._failure
         try:
             self._shake(self._connection.do_handshake)
         except SSL.WantReadError:

@@ -22,7 +22,7 @@ from gsi import proxy
 from gsi.ca import TestCA
 from gsi.credential import Credential
 from gsi.errors import ChainError, WeakKey
-from gsi.tls import GsiSocket, ServerContext, client_context, explain
+from gsi.tls import GsiSocket, HandshakeFailed, ServerContext, client_context, explain
 from gsi.trust import TrustStore
 
 HOUR = datetime.timedelta(hours=1)
@@ -149,6 +149,45 @@ def test_a_peer_that_speaks_http_is_told_off_in_the_log(tls_server, whoami, capl
                     pass
     assert isinstance(server.failures[0], ConnectionResetError)
     assert "TLS handshake with" in caplog.text
+
+
+def test_a_handshake_can_go_on_piece_by_piece_without_waiting(grid) -> None:
+    context = ServerContext(grid.home / "hostcert.pem", grid.home / "hostkey.pem")
+    near, far = socket.socketpair()
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context(grid.cert_dir, grid.home / "alice.pem").wrap_bio(
+        incoming, outgoing, server_hostname="localhost"
+    )
+    with far, context.wrap_socket(near) as server:
+        far.setblocking(False)
+        assert server.try_handshake() == select.POLLIN and server.chain == ()
+        for _ in range(10):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                client.do_handshake()
+            if data := outgoing.read():
+                far.sendall(data)
+            waits = server.try_handshake()
+            with contextlib.suppress(BlockingIOError):
+                incoming.write(far.recv(65536))
+            if not waits:
+                break
+        assert waits == 0
+        assert server.chain[0] == grid.alice.certificate
+
+
+def test_a_handshake_that_failed_stays_failed(grid) -> None:
+    context = ServerContext(grid.home / "hostcert.pem", grid.home / "hostkey.pem")
+    near, far = socket.socketpair()
+    with far, context.wrap_socket(near) as server:
+        far.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        for attempt in (
+            server.try_handshake,
+            server.try_handshake,
+            server.do_handshake,
+            lambda: server.recv(1),
+        ):
+            with pytest.raises(HandshakeFailed, match="http request"):
+                attempt()
 
 
 def test_receiving_has_a_deadline(grid, tls_server) -> None:
