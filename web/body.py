@@ -29,7 +29,7 @@ class RequestBody:
     :param proceed: sends ``100 Continue``; None when the client does not wait for it.
     """
 
-    def __init__(self, source: Body, limit: int, proceed: Callable[[], None] | None = None) -> None:
+    def __init__(self, source: Body, limit: int, proceed: Callable[[], object] | None = None) -> None:
         reader = source.reader
         self._source = source
         self._declared: int | None = reader.length if isinstance(reader, LengthReader) else None

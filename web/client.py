@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import select
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -59,6 +60,10 @@ class _Broken(Exception):
         self.progress = progress
 
 
+class _Unreachable(OSError):
+    """A failure of the network that has no class of its own (no route, no address)."""
+
+
 class _Connection(http.client.HTTPSConnection):
     """One that tries all addresses of a host at once, nearly."""
 
@@ -68,7 +73,12 @@ class _Connection(http.client.HTTPSConnection):
         self._seconds = timeout
 
     def connect(self) -> None:
-        sock = dial(self.host, self.port, self._seconds)
+        try:
+            sock = dial(self.host, self.port, self._seconds)
+        except (ConnectionError, TimeoutError, socket.gaierror):
+            raise
+        except OSError as error:
+            raise _Unreachable(str(error)) from error
         try:
             self.sock = self._tls.wrap_socket(sock, server_hostname=self.host)
         except BaseException:
@@ -151,7 +161,7 @@ class FileClient:
                 self.close()
                 if isinstance(error, OSError) and not isinstance(error, _NETWORK):
                     raise
-                if isinstance(error, ssl.SSLError):
+                if isinstance(error, ssl.SSLError) and not isinstance(error, _CUT):
                     raise TransferError(url, None, self._why(error, target)) from error
                 broken = _Broken(self._why(error, target))
             except _Broken as error:
@@ -253,7 +263,8 @@ class FileClient:
         return TransferError(url, status, sentence)
 
 
-_NETWORK: Final = (ConnectionError, TimeoutError, ssl.SSLError)
+_NETWORK: Final = (ConnectionError, TimeoutError, ssl.SSLError, socket.gaierror, _Unreachable)
+_CUT: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 class _Download:
@@ -309,6 +320,8 @@ class _Download:
                 part.write(block)
                 self.offset += len(block)
                 self.received += len(block)
+            if response.length == 0:
+                response.read()  # nothing is left, but only this makes the connection free for the next request
             part.flush()
             os.fsync(part.fileno())
 

@@ -80,6 +80,7 @@ class Connection:
         self.served = 0
         self._patience = patience
         self._head = bytearray()
+        self._held = bytearray()
         self._shaken = False
         self._lingering = 0
         self._waited = 0.0
@@ -109,6 +110,7 @@ class Connection:
         """Hand the head to the parser; from now on reads and writes wait for the client, within bounds."""
         self.parser.unreader.unread(bytes(self._head))
         self._head.clear()
+        self._held.clear()
         self._waited, self._moved = 0.0, 0
 
     def rest(self, seconds: float) -> None:
@@ -129,7 +131,7 @@ class Connection:
     def tell(self, answer: bytes) -> None:
         """Send a short last answer, also to a client that has used up the server's patience."""
         self._waited = self._patience + self._moved / SLOWEST - _LAST_WORDS
-        self.sendall(answer)
+        self.send(answer)
 
     def soon(self, seconds: float) -> bool:
         """Whether bytes arrive within ``seconds`` (a short time: it holds the thread)."""
@@ -154,21 +156,35 @@ class Connection:
         return data
 
     def sendall(self, data: bytes) -> None:
-        """Send all of it.
+        """Take a piece of the answer.  Small pieces are held until :meth:`flush`: the head and a short body are
+        one TLS record and one packet then.
 
         :raises ClientTooSlow: when the client does not take it in time.
         :raises ClientGone: when the connection broke.
         """
-        view = memoryview(data)
-        while view:
-            sent = self._waiting(self.tls.send, view[:_PIECE])
-            self._moved += sent
-            view = view[sent:]
+        if len(self._held) + len(data) < _PIECE:
+            self._held += data
+        else:
+            self.flush()
+            self._send(memoryview(data))
+
+    def flush(self) -> None:
+        """Send what is held."""
+        if self._held:
+            held, self._held = self._held, bytearray()
+            self._send(memoryview(held))
 
     def send(self, data: bytes) -> int:
         """Send all of it."""
         self.sendall(data)
+        self.flush()
         return len(data)
+
+    def _send(self, view: memoryview) -> None:
+        while view:
+            sent = self._waiting(self.tls.send, view[:_PIECE])
+            self._moved += sent
+            view = view[sent:]
 
     def _waiting(self, operation: Any, argument: Any) -> Any:
         begin = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -71,7 +72,7 @@ class Exchange:
     def _answer(self, connection: Connection, request: Request) -> bool:
         # gunicorn would tell the client to go on before the application has seen who it is.
         expects, request._expected_100_continue = request._expected_100_continue, False
-        proceed = (lambda: connection.sendall(_CONTINUE)) if expects else None
+        proceed = partial(connection.send, _CONTINUE) if expects else None
         body = RequestBody(request.body, self._max_body, proceed)
         if body.too_large:
             self._refuse(connection, 413, BodyTooLarge(self._max_body).description)
@@ -83,7 +84,7 @@ class Exchange:
         if not self._worker.alive:
             response.force_close()
         try:
-            self._run(environ, response, body)
+            self._run(connection, environ, response, body)
         except ClientGone:
             raise
         except (ClientTooSlow, BodyTooLarge, BodyMalformed) as error:
@@ -97,7 +98,7 @@ class Exchange:
             return False
         return not response.should_close() and body.finish()
 
-    def _run(self, environ: dict[str, Any], response: wsgi.Response, body: RequestBody) -> None:
+    def _run(self, connection: Connection, environ: dict[str, Any], response: wsgi.Response, body: RequestBody) -> None:
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             if body.too_large:
                 raise BodyTooLarge(self._max_body)  # whatever the application made of it
@@ -109,7 +110,9 @@ class Exchange:
         try:
             for block in answer:
                 response.write(block)
+                connection.flush()
             response.close()
+            connection.flush()
         finally:
             close = getattr(answer, "close", None)
             if close is not None:

@@ -244,3 +244,9 @@ def is_alive() -> Callable[[int], bool]:
 @pytest.fixture(scope="session", name="running")
 def _running() -> object:
     return running
+
+
+@pytest.fixture
+def free() -> int:
+    """A port where nobody listens."""
+    return free_port()

@@ -221,6 +221,30 @@ def test_a_client_that_does_not_close_stalls_nobody(echo: Any) -> None:
         sock.close()
 
 
+def test_more_connections_than_the_server_keeps_push_out_the_idle(start: Any, echo_source: str) -> None:
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))\n"
+    server = start(limit + echo_source, threads=2)
+    idle = [server.tcp() for _ in range(120)]
+    for _ in range(3):
+        assert once(server, "/") == (200, b"hello")
+    for sock in idle:
+        sock.close()
+
+
+def test_a_connection_that_does_not_begin_is_closed_in_time(start: Any, echo_source: str) -> None:
+    hurry = "import web.connection as c; c.HANDSHAKE_SECONDS = c.HEAD_SECONDS = 0.3\n"
+    server = start(hurry + echo_source, keepalive=1)
+    silent, slow, kept = server.tcp(), server.tls(), server.tls()
+    begin = time.monotonic()
+    kept.sendall(get("/"))
+    assert kept.recv(4096).endswith(b"hello"), "head and body come in one piece"
+    slow.sendall(b"GET / HTTP/1.1\r\n")
+    for sock in (silent, slow, kept):
+        assert sock.recv(4096) == b""
+        sock.close()
+    assert time.monotonic() - begin < 4.0
+
+
 def test_a_client_slower_than_the_patience_is_given_up(start: Any, echo_source: str) -> None:
     server = start(echo_source, threads=1, request_timeout=0.5)
     with server.tls() as sock:
