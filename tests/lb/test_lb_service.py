@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import re
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from grid.errors import JobUnknown
+from grid.errors import JobUnknown, LoggingFailure
 from grid.jobid import JobId
 from grid.states import JobState, Source
 from gsi.tls import client_context
@@ -47,10 +48,11 @@ EVIL = '<script>alert("1")</script>&"\''
 class Service:
     """A bookkeeping server in a process."""
 
-    def __init__(self, grid, directory, ports):
+    def __init__(self, grid, directory, ports, **environment):
         self.grid, self.query, self.soap = grid, *ports
         command = [sys.executable, "-c", SERVICE, str(grid.root), str(directory), grid.host_dn, *map(str, ports)]
-        self.process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+        here = Path(__file__).parents[2]
+        self.process = subprocess.Popen(command, cwd=here, env=os.environ | environment)
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -336,3 +338,30 @@ def test_killed_between_events_the_service_keeps_every_confirmed_one(grid, tmp_p
     finally:
         second.process.terminate()
         second.process.wait(10)
+
+
+@pytest.mark.parametrize("where", ["storage.writer.commit", "storage.writer.committed"])
+def test_a_registration_that_a_crash_left_unanswered_is_repeated_without_harm(grid, tmp_path, free_ports, where):
+    ports = free_ports(2)
+    marker = tmp_path / "marker"
+    service = Service(grid, tmp_path, ports, WMS_FAULT_POINT=where, WMS_FAULT_MARKER=str(marker))
+    try:
+        log = service.log()
+        event = log.event("RegJob", ns="https://x", jobtype="SIMPLE")
+        with contextlib.closing(Registrar(grid.channel(deadline=5.0))) as registrar:
+            with pytest.raises(LoggingFailure):
+                registrar.register(event)
+            assert marker.exists()
+            deadline = time.monotonic() + 30  # gunicorn replaces the worker that died
+            while True:
+                try:
+                    registrar.register(event)
+                    break
+                except LoggingFailure:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.2)
+        with contextlib.closing(Bookkeeping.of(log.jobid, service.context("Alice"))) as client:
+            assert [found.type for found in client.events(log.jobid)] == ["RegJob"]
+    finally:
+        service.process.terminate()
+        service.process.wait(10)
