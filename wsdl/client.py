@@ -153,6 +153,15 @@ def _reader(codec: Codec, operation: Operation) -> Callable[[etree._Element], di
     return read
 
 
+class _Given(str):
+    """The text of a value that Python holds for false: zeep would leave a zero out of a choice."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return True
+
+
 @cache
 def _zeep_document(wsdl_name: str) -> Any:
     from zeep import Settings
@@ -200,10 +209,10 @@ def _to_zeep(schemas: Schemas, name: str, value: object) -> object:
         return None
     if isinstance(kind, SimpleType):
         try:
-            texts.to_text(kind)(value)  # zeep would take and send anything
+            text = texts.to_text(kind)(value)  # zeep would take and send anything
         except (TypeError, ValueError) as error:
             raise InvalidArgument(str(error)) from error
-        return value
+        return value if value else _Given(text)
     if kind.list_of is not None:
         return {kind.list_of.name: _to_zeep_member(schemas, kind.list_of, value)}
     given = {member.name: _attribute(value, member.name) for member in kind.members}

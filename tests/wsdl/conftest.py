@@ -162,6 +162,14 @@ DOCUMENT_CONTRACT = """<?xml version="1.0"?>
           <xsd:element name="ended" type="xsd:int" nillable="true"/>
         </xsd:choice>
       </xsd:complexType>
+      <xsd:complexType name="Until">
+        <xsd:choice>
+          <xsd:element name="number" type="xsd:int"/>
+          <xsd:element name="text" type="xsd:string"/>
+          <xsd:element name="truth" type="xsd:boolean"/>
+          <xsd:element name="real" type="xsd:double"/>
+        </xsd:choice>
+      </xsd:complexType>
       <xsd:complexType name="Flags">
         <xsd:sequence><xsd:element name="flag" type="t:Flag" minOccurs="0" maxOccurs="unbounded"/></xsd:sequence>
       </xsd:complexType>
@@ -174,6 +182,7 @@ DOCUMENT_CONTRACT = """<?xml version="1.0"?>
             <xsd:element name="name" type="xsd:string" minOccurs="0"/>
             <xsd:element name="flags" type="t:Flags"/>
             <xsd:element name="number" type="xsd:long" minOccurs="0" maxOccurs="unbounded"/>
+            <xsd:element name="until" type="t:Until" minOccurs="0"/>
           </xsd:sequence>
         </xsd:complexType>
       </xsd:element>

@@ -159,7 +159,18 @@ def test_document_literal_works_the_same(document_service: Make) -> None:
                 client.call("Query", flags=[])
     assert (caught.value.kind, caught.value.code) == ("genericFault", 2)
     assert caught.value.description == "none such"
-    assert made.handler.calls[0] == ("Query", {"name": None, "flags": ["A"], "number": [1]})
+    assert made.handler.calls[0] == ("Query", {"name": None, "flags": ["A"], "number": [1], "until": None})
+
+
+@pytest.mark.parametrize("chosen", [{"number": 0}, {"text": ""}, {"truth": False}, {"real": 0.0}, {"number": 1}])
+def test_a_zero_inside_a_choice_is_sent(document_service: Make, chosen: dict[str, object]) -> None:
+    made = document_service(Query=([], 0))
+    with listening(made.application) as number:
+        with SoapClient("Own.wsdl", "Port", f"http://127.0.0.1:{number}/", None) as client:
+            client.call("Query", flags=[], number=[0], until=chosen)
+    ((_, parts),) = made.handler.calls
+    assert parts["until"] == {"number": None, "text": None, "truth": None, "real": None} | chosen
+    assert parts["number"] == [0]
 
 
 def test_faults_are_typed(caller: Callable[..., SoapClient]) -> None:

@@ -32,13 +32,13 @@ def test_a_choice_and_lists_byte_by_byte(document_service: Make) -> None:
         "<ns:event><ns:began>2026-11-21T06:00:00Z</ns:began></ns:event><ns:event><ns:ended>3</ns:ended></ns:event>"
         "<ns:total>2</ns:total></ns:QueryResponse></SOAP-ENV:Body></SOAP-ENV:Envelope>"
     )
-    assert made.handler.calls == [("Query", {"name": "a", "flags": ["B"], "number": [1, 2]})]
+    assert made.handler.calls == [("Query", {"name": "a", "flags": ["B"], "number": [1, 2], "until": None})]
 
 
 def test_optional_children_are_none_and_empty_lists(document_service: Make) -> None:
     made = document_service(Query=([], 0))
     assert made.post("<n:Query><flags/></n:Query>", "urn:t").code == 200
-    assert made.handler.calls == [("Query", {"name": None, "flags": [], "number": []})]
+    assert made.handler.calls == [("Query", {"name": None, "flags": [], "number": [], "until": None})]
 
 
 def test_a_simple_element_is_the_only_value(document_service: Make) -> None:
