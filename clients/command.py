@@ -48,15 +48,16 @@ def run(
             return 0
         messages.quiet = line.has("nomsg") or line.has("json")
         messages.debugging = line.has("debug")
-        session = _session(syntax, line, messages, environ if environ is not None else os.environ)
-        if line.has("version"):
-            return _print_version(session)
-        if not tokens:
-            raise UsageError("")
-        if check is not None:
-            check(line)
-        with _log(session):
-            return _guarded(lambda: work(session), messages)
+        variables = os.environ if environ is None else environ
+        with contextlib.closing(_session(syntax, line, messages, variables)) as session:
+            if line.has("version"):
+                return _print_version(session)
+            if not tokens:
+                raise UsageError("")
+            if check is not None:
+                check(line)
+            with _log(session):
+                return _guarded(lambda: work(session), messages)
     except UsageError as error:
         if str(error):
             print(f"\n{error}", file=messages.stderr)

@@ -121,6 +121,11 @@ class Session:
             self._clients[key] = SoapClient(wsdl, port, url, self.context, timeout=float(timeout))
         return self._clients[key]
 
+    def close(self) -> None:
+        """Close the kept connections."""
+        for client in self._clients.values():
+            client.close()
+
     def _file_vo(self) -> str | None:
         """The VO that selects configuration files; a missing proxy is no error here."""
         from grid.errors import ProxyError

@@ -158,8 +158,14 @@ def _show_jobs(
 
 
 def _events(bookkeeping: Bookkeeping, job: JobId, status: Status, level: int) -> list[LoggedEvent]:
-    """The events that hold logged reasons; asked for only when they are printed."""
-    return bookkeeping.events(job) if level >= 1 and status.state in _EVENTFUL else []
+    """The events that hold logged reasons, when they are printed; without them the state is still worth showing."""
+    if level < 1 or status.state not in _EVENTFUL:
+        return []
+    try:
+        return bookkeeping.events(job)
+    except GridError as error:
+        bookkeeping.session.messages.debug(f"no logged reasons of {job}:", error.description)
+        return []
 
 
 def _show_query(session: Session, bookkeeping: Bookkeeping) -> int:
@@ -233,8 +239,17 @@ def json_error(error: GridError) -> str:
     if not isinstance(reason, str):
         return error.description
     kind = " (CONNECTION TIMEOUT)" if getattr(error, "timed_out", False) else ""
-    kind = " (CONNECTION REFUSED)" if "refused" in reason.lower() else kind
+    kind = " (CONNECTION REFUSED)" if _was_refused(error) else kind
     return f"JOBID CONTAINS WRONG ENDPOINT OR ENDPOINT CANNOT BE CONTACTED{kind}: {reason}"
+
+
+def _was_refused(error: BaseException | None) -> bool:
+    """True when a refused connection is among the causes, which HTTP libraries wrap several times."""
+    for _ in range(10):
+        if error is None or isinstance(error, ConnectionRefusedError):
+            break
+        error = error.__cause__ or error.__context__
+    return isinstance(error, ConnectionRefusedError)
 
 
 def print_or_save(session: Session, text: str) -> None:

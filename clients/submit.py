@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from jdl.tree import ClassAd
 
 COMMAND: Final = "glite-wms-job-submit"
+SHORT_PROXY: Final = 20
+"""Minutes; a proxy that ends sooner is worth a warning."""
+
 _LATER: Final = "this client submits one simple job at a time; compound jobs are not served yet"
 
 SYNTAX: Final = Syntax(
@@ -152,6 +155,7 @@ def work(session: Session) -> int:
     """Submit, register or start one job."""
     outputfile.check_writable(session)
     session.check_proxy()
+    _warn_of_the_end(session)
     if session.line.has("start"):
         return _start(session)
     from clients import jobdescription
@@ -166,6 +170,15 @@ def work(session: Session) -> int:
         outputfile.add_id(_ids_file(session), job.jobid, append=append)
     _report(session, job)
     return 0
+
+
+def _warn_of_the_end(session: Session) -> None:
+    left = session.proxy.minutes_left(session.now)
+    if left < SHORT_PROXY:
+        session.messages.warning(
+            f"Your proxy credential ends in {left} minutes",
+            "a job that is still waiting or running then may fail; make a longer one before you submit",
+        )
 
 
 def _register(
@@ -217,7 +230,7 @@ def _bring(session: Session, job: Submission, append: bool) -> None:
         if not line.has("register-only"):
             job.server.call("jobStart", jobId=job.jobid)
             job.started = True
-    except GridError as error:
+    except (GridError, OSError, KeyboardInterrupt) as error:
         _left_behind(session, job, append)
         raise _not_started(job, error) from error
 
@@ -228,13 +241,14 @@ def _left_behind(session: Session, job: Submission, append: bool) -> None:
         outputfile.add_id(_ids_file(session), job.jobid, append=append, remark=remark)
 
 
-def _not_started(job: Submission, error: GridError) -> ClientError:
+def _not_started(job: Submission, error: BaseException) -> ClientError:
     """The job exists and is not started: says how to go on."""
     title = (
         f"The job has been successfully registered (the JobId is: {job.jobid}), "
         "but an error occurred while transferring files:"
     )
-    lines = [text_of(error), ""]
+    said = text_of(error) if isinstance(error, GridError) else str(error) or "interrupted"
+    lines = [said, ""]
     if job.files and job.directory:
         lines += ["To complete the operation, the following file(s) must be transferred:", *_transfers(job), "then"]
     else:

@@ -74,7 +74,7 @@ def proxy_file(pki: Pki) -> Path:
 
 
 class _Handler(ServerHandler):
-    http_version = "1.1"
+    http_version = "1.0"  # each connection ends with its answer
 
 
 class _Request(WSGIRequestHandler):
@@ -250,7 +250,10 @@ class BookkeepingHandler:
         self.grid.note("QueryEvents", jobConditions=jobConditions, eventConditions=eventConditions)
         jobid = jobConditions[0]["record"][0]["value1"]["c"]
         self._known(jobid)
-        return self.grid.events.get(jobid, [])
+        common = {"host": "h", "level": "SYSTEM", "priority": 0, "seqcode": "UI=0", "user": "/CN=x"}
+        registered = {"jobId": jobid, "source": "NetworkServer", "ns": "x", "jobtype": "SIMPLE"}
+        registered["timestamp"] = {"tvSec": 1, "tvUsec": 0}
+        return self.grid.events.get(jobid, [{"RegJob": common | registered}])
 
     def UserJobs(self, call: Any) -> tuple[list[str], list[dict[str, Any]]]:
         self.grid.note("UserJobs")

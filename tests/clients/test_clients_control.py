@@ -115,7 +115,7 @@ def test_no_match_is_a_success_with_the_classic_text_and_the_reasons(fake_grid, 
     assert list_match.main(["-a", "-o", "out", jdl()]) == 0
     out, err = capsys.readouterr()
     classic = (
-        "\n===================== glite-wms-job-list-match failure =====================\n"
+        "\n==================== glite-wms-job-list-match failure ====================\n"
         "No Computing Element matching your job requirements has been found!\n" + "=" * 74 + "\n"
     )
     assert classic in out

@@ -83,7 +83,7 @@ def test_pretty_print_is_the_originals_form(fake_grid, jdl, capsys):
 
 def test_input_files_are_sent_between_register_and_start(fake_grid, jdl, user_files, capsys):
     path = jdl('InputSandbox = { "a b.txt", "$HOME/work/d*.dat" };')
-    assert submit.main(["-a", "--debug", path]) == 0
+    assert submit.main(["-a", "--debug", "--logfile", "log", path]) == 0
     out = capsys.readouterr().out
     assert [op for op in fake_grid.operations if op.startswith(("job", "getSandbox", "getMax"))] == [
         "getMaxInputSandboxSize",
@@ -287,3 +287,38 @@ def test_a_log_file_is_written(fake_grid, jdl, user_files, capsys):
 def test_a_vo_option_besides_a_proxy_with_another_vo_is_ignored_aloud(fake_grid, jdl, capsys):
     assert submit.main(["-a", "--vo", "other", jdl()]) == 0
     assert "Warning - --vo option ignored" in capsys.readouterr().err
+
+
+def test_an_interrupted_upload_does_not_lose_the_id(fake_grid, jdl, user_files, capsys, monkeypatch):
+    def interrupt(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("web.client.FileClient.put", interrupt)
+    assert submit.main(["-a", "-o", "ids", jdl('InputSandbox = "d1.dat";')]) == 1
+    job = only_id(fake_grid)
+    err = capsys.readouterr().err
+    assert "interrupted" in err
+    assert f"\n --start {job}\n" in err
+    assert job in (user_files / "ids").read_text()
+
+
+def test_a_submission_without_an_answer_is_not_repeated_elsewhere(fake_grid, jdl, user_files, monkeypatch, capsys):
+    import time
+
+    (user_files / "ui.conf").write_text(
+        f'[ WmProxyEndPoints = {{ "{fake_grid.url}", "{fake_grid.url}?2" }}; SoapTimeouts = [ jobSubmitTimeout = 1 ] ]'
+    )
+    monkeypatch.delenv("GLITE_WMS_WMPROXY_ENDPOINT")
+    answer = fake_grid.note
+    monkeypatch.setattr(
+        fake_grid, "note", lambda op, **parts: (answer(op, **parts), time.sleep(2 if op == "jobSubmit" else 0))
+    )
+    assert submit.main(["-c", "ui.conf", "-a", jdl()]) == 1
+    assert fake_grid.operations.count("jobSubmit") == 1
+    assert "the job may have been taken all the same" in capsys.readouterr().err
+
+
+def test_a_proxy_that_ends_soon_is_a_warning(fake_grid, jdl, pki, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("X509_USER_PROXY", str(pki.proxy(tmp_path / "short", hours=0.2)))
+    assert submit.main(["-a", jdl()]) == 0
+    assert "Warning - Your proxy credential ends in 1" in capsys.readouterr().err
