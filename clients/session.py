@@ -99,7 +99,8 @@ class Session:
                 "AuthenticateServer = false",
                 "this client verifies every server; put the authority of yours into X509_CERT_DIR",
             )
-        return client_context(certificates(self.environ), self.proxy.path)
+        path = self.proxy.path  # first: without a proxy nothing else matters
+        return client_context(certificates(self.environ), path)
 
     def call(self, wsdl: str, port: str, url: str, operation: str, **parts: Any) -> Any:
         """One SOAP call with the deadline of the configuration.
