@@ -52,7 +52,7 @@ def make_directory(path: Path, mode: int = 0o700) -> Path:
     """
     if path.is_dir():
         return path
-    if path.is_symlink() or path.exists():
+    if path.is_symlink() or (path.exists() and not path.is_dir()):  # another thread may just have made it
         raise FileSystemFailure(f"{path} exists and is not a directory; move it away and try again")
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
