@@ -9,6 +9,7 @@ from grid.jobid import JobId
 from grid.states import Source
 from jdl.parser import parse
 from lb.producer import JobLog
+from web import upload
 from wmproxy import jobs
 from wmproxy.jobs import Phase
 from wmproxy.ledger import Ledger
@@ -34,6 +35,9 @@ def recover(settings: WmproxySettings, ledger: Ledger, sandboxes: Sandboxes) -> 
         if record is None or record.phase is Phase.PURGED:
             sandboxes.remove(job)
             count += 1
+            continue
+        for directory in (sandboxes.of(job).input, sandboxes.of(job).output):
+            upload.sweep(directory, 0.0)  # no upload is under way before the service starts
     return count
 
 
