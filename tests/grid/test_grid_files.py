@@ -74,3 +74,25 @@ def test_an_armed_point_kills_once_and_then_lets_pass(tmp_path):
 def test_points_do_nothing_when_another_or_none_is_armed(tmp_path):
     assert run_point(tmp_path, "x.y").stdout == "alive\n"
     assert run_point(tmp_path, "").stdout == "alive\n"
+
+
+def run_file(tmp_path, *arguments):
+    code = "from grid.faultpoints import point\nfor n in range(3): point('a.b')\nprint('alive')"
+    environment = {**os.environ, "WMS_FAULT_FILE": str(tmp_path / "armed")}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True, timeout=30
+    )
+
+
+def test_a_file_arms_a_point_for_the_named_programs_only_and_only_once(tmp_path):
+    (tmp_path / "armed").write_text("a.b@3 broker\n")
+    assert run_file(tmp_path, "lb").stdout == "alive\n"
+    assert run_file(tmp_path, "broker").returncode == -signal.SIGKILL
+    assert (tmp_path / "armed.hit").read_text() == "a.b@3 broker\n"
+    assert run_file(tmp_path, "broker").stdout == "alive\n"
+
+
+def test_a_file_that_names_another_point_or_none_harms_nobody(tmp_path):
+    for text in ("x.y\n", "a.b@4\n", ""):
+        (tmp_path / "armed").write_text(text)
+        assert run_file(tmp_path, "broker").stdout == "alive\n"
