@@ -155,7 +155,8 @@ class Codec:
         fields = {m.name: (_field(m), self.reader(m.type)) for m in members}
         absent = dict.fromkeys(m.name for m in members)  # in the contract's order, which callers rely on
         lists = tuple(m.name for m in members if m.repeated)
-        required = tuple(m for m in members if m.min_occurs and not m.nillable)
+        # An empty list passes even where one item is the least: L&B answers so for a user without jobs.
+        required = tuple(m for m in members if m.min_occurs and not m.nillable and not m.repeated)
 
         def read(children: Iterable[etree._Element]) -> dict[str, object]:
             values: dict[str, object] = dict(absent)
@@ -178,10 +179,7 @@ class Codec:
                 if not nil:
                     values[field.name] = _read(field.name, read_child, child)
             for member in required:
-                if member.repeated:
-                    if not values[member.name]:
-                        raise ValueRefused(member.name, "it is missing")
-                elif values[member.name] is None:
+                if values[member.name] is None:
                     raise ValueRefused(member.name, "it is nil" if member.name in seen else "it is missing")
             return values
 

@@ -162,6 +162,15 @@ def test_document_literal_works_the_same(document_service: Make) -> None:
     assert made.handler.calls[0] == ("Query", {"name": None, "flags": ["A"], "number": [1], "until": None})
 
 
+def test_an_empty_list_is_read_even_where_the_contract_wants_one_item() -> None:
+    entry = "<n:getSandboxBulkDestURIResponse><DestURIsStructType/></n:getSandboxBulkDestURIResponse>"
+    with raw_answer(soap(entry)) as url, SoapClient("WMProxy.wsdl", PORT, url, None, timeout=10) as client:
+        assert client.call("getSandboxBulkDestURI", jobId="j", protocol="all") == []
+    entry = '<e:UserJobsResponse xmlns:e="http://glite.org/wsdl/elements/lb"/>'
+    with raw_answer(soap(entry)) as url, SoapClient("LB.wsdl", "LoggingAndBookkeeping", url, None) as client:
+        assert client.call("UserJobs") == {"jobs": [], "states": []}
+
+
 @pytest.mark.parametrize("chosen", [{"number": 0}, {"text": ""}, {"truth": False}, {"real": 0.0}, {"number": 1}])
 def test_a_zero_inside_a_choice_is_sent(document_service: Make, chosen: dict[str, object]) -> None:
     made = document_service(Query=([], 0))
