@@ -163,11 +163,11 @@ class Bookkeeping:
             return self.session.call(WSDL, PORT, url, operation, **parts)
         except RemoteFault as fault:
             if fault.code in _UNKNOWN:
-                raise JobNotFound(str(job), f"{_two_pieces(fault)}\n{job}") from fault
+                raise JobNotFound(str(job), _about(job, fault)) from fault
             if fault.code == _EIDRM:
                 raise JobNotFound(str(job), f"Identifier removed - the job was purged\n{job}") from fault
             raise ClientError(
-                f"{_two_pieces(fault)}\n{job}", title="Logging and Bookkeeping Error", causes=fault.causes
+                _about(job, fault), title="Logging and Bookkeeping Error", causes=fault.causes
             ) from fault
 
 
@@ -211,6 +211,12 @@ def _items(answer: Any, name: str) -> Sequence[Any]:
     """A list that may come bare or below its part's name."""
     found = answer.get(name) if isinstance(answer, Mapping) else answer
     return found if isinstance(found, (list, tuple)) else [] if found is None else [found]
+
+
+def _about(job: JobId, fault: GridError) -> str:
+    """What L&B says, with the job when it does not name it."""
+    said = _two_pieces(fault)
+    return said if str(job) in said else f"{said}\n{job}"
 
 
 def _two_pieces(fault: GridError) -> str:

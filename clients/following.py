@@ -82,7 +82,7 @@ def _news(
     present = (status.state, status.entered.get(status.state) or status.changed)
     if present not in seen or (not rows and last != status.shown):
         seen.add(present)
-        rows.append((status.shown, present[1], status.text("reason")))
+        rows.append((status.shown, status.changed or present[1], status.text("reason")))
     return rows
 
 
@@ -94,6 +94,6 @@ def _print(
         row = {"jobid": str(job), "status": shown, "time": when.isoformat(), "reason": reason}
         session.messages.result(compact(row))
         return
-    local = when.astimezone()
     tail = f"  ({reason})" if reason else ""
-    session.messages.result(f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}  {shown:<20}{tail}".rstrip())
+    # whole seconds: of the states passed through L&B keeps no more
+    session.messages.result(f"{when.astimezone():%H:%M:%S}  {shown:<20}{tail}".rstrip())

@@ -71,6 +71,9 @@ _MAIN: Final = (
     "value",
     "queue",
     "helperName",
+    "resource",
+    "quantity",
+    "unit",
     "reason",
     "timestamp",
 )

@@ -182,6 +182,8 @@ def as_json(status: Status, events: Sequence[LoggedEvent], level: int) -> dict[s
     if status.submitted:
         entry["Submitted"] = asctime(status.submitted)
     for state, moment in status.entered.items():
+        if state is JobState.Submitted:
+            continue  # the date above
         entry[str(state)] = str(int(moment.timestamp()))
     if level >= 2:
         entry["Attributes"] = {
