@@ -153,7 +153,7 @@ class Registration:
         self._sandboxes.create(
             job,
             [
-                ("user.proxy", delegation.path.read_bytes()),
+                ("user.proxy", delegation.pem),
                 ("JDLOriginal", text.encode("utf-8") + b"\n"),
                 ("JDLToStart", complete_ad.text().encode("utf-8") + b"\n"),
             ],

@@ -24,6 +24,7 @@ from web.transfer import FileTransfer
 from wmproxy import jobs
 from wmproxy.authorization import AuthorizationPoint
 from wmproxy.control import Controller
+from wmproxy.housekeeping import Housekeeping
 from wmproxy.ledger import Ledger
 from wmproxy.port import WMProxyPort
 from wmproxy.recovery import recover
@@ -80,6 +81,7 @@ class Application:
         self._pool = KeyPool()
         trust = TrustStore(settings.certificate_directory, settings.voms_directory)
         delegations = DelegationStore(DelegationSettings(settings.delegation_directory), trust, self._pool)
+        self._housekeeping = Housekeeping(settings.run_directory / "wmproxy.housekeeping", delegations)
         authenticator = Authenticator(trust)
         authorization = AuthorizationPoint(authenticator, self._parts.ledger.engine, settings.admitted_vos)
         registration = self._parts.registration(delegations, authorization)
@@ -115,6 +117,7 @@ class Application:
 
     def close(self) -> None:
         """Stop the worker's threads."""
+        self._housekeeping.close()
         self._pool.close()
         self._parts.close()
 
