@@ -29,6 +29,7 @@ pre { background: var(--soft); margin: 0; max-height: 24rem; overflow: auto; pad
 .busy { background: #2563eb33; }
 .scroll { overflow-x: auto; }
 .scroll table { min-width: 66rem; }
+.scroll td:nth-child(-n+4) { white-space: nowrap; }
 .scroll td:nth-child(5) { min-width: 16rem; }
 footer { color: #888; font-size: .85rem; margin-top: 2.5rem; }
 """
