@@ -1,6 +1,9 @@
 """How many requests a second the server itself allows: a constant application, TLS, a client proxy.
 
-The figures of the SOAP services are to be read against these: what is between is theirs.
+The figures of the SOAP services are to be read against these: what is between is theirs.  ``python -m benchmarks``
+measures both side by side; alone, this module makes a CA and a credential of its own::
+
+    python -m benchmarks.https_constant --requests 5000 --connections 8
 """
 
 from __future__ import annotations
@@ -9,20 +12,19 @@ import argparse
 import contextlib
 import datetime
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from load import Figures, Load, measure
-
+from benchmarks.load import ROOT, Figures, Load, measure
 from gsi import proxy
 from gsi.ca import TestCA
 from web.server import ServerSettings, serve
@@ -43,30 +45,23 @@ class Constant:
         """Nothing to stop."""
 
 
-def figures(requests: int, connections: int, workers: int) -> dict[str, Figures]:
-    """Measure with kept and with new connections."""
-    with tempfile.TemporaryDirectory(prefix="https-") as name:
-        place = Path(name)
-        with _server(place, workers) as url:
-            body = b"<request/>" + b"x" * 1300
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that runs: its URL and its process, the leader of a session."""
 
-            def load(new: bool, count: int) -> Figures:
-                return measure(Load(url, place / "trust", place / "proxy", count, connections, new, body))
-
-            load(False, max(1, requests // 10))  # warm up
-            return {"kept": load(False, requests), "new": load(True, max(1, requests // 10))}
+    url: str
+    pid: int
 
 
 @contextlib.contextmanager
-def _server(place: Path, workers: int) -> Iterator[str]:
-    ca = TestCA.create(place / "ca", "/O=Grid/CN=Benchmark CA")
-    ca.install(place / "trust")
-    ca.issue_host(["localhost"]).save_pair(place / "host.pem", place / "host.key")
-    proxy.create(ca.issue_user("bench"), lifetime=datetime.timedelta(hours=1)).save(place / "proxy")
+def running(certificate: Path, key: Path, run_dir: Path, workers: int) -> Iterator[Running]:
+    """The server on a free port of loopback, in processes of its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, __file__, "--serve", str(place), str(port), str(workers)])
+    command = [sys.executable, "-m", "benchmarks.https_constant", "--serve"]
+    command += [str(certificate), str(key), str(run_dir), str(port), str(workers)]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     try:
         deadline = time.monotonic() + 20
         while True:
@@ -76,29 +71,57 @@ def _server(place: Path, workers: int) -> Iterator[str]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the server did not start")
             time.sleep(0.05)
-        yield f"https://localhost:{port}/"
+        yield Running(f"https://localhost:{port}/", process.pid)
     finally:
         process.terminate()
-        process.wait(10)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(5)
 
 
-def _serve(place: Path, port: int, workers: int) -> int:
+def figures(requests: int, connections: int, workers: int) -> dict[str, Figures]:
+    """Measure with kept and with new connections."""
+    with tempfile.TemporaryDirectory(prefix="wms-bench-https-") as name:
+        place = Path(name)
+        ca = TestCA.create(place / "ca", "/O=Grid/CN=Benchmark CA")
+        ca.install(place / "trust")
+        ca.issue_host(["localhost"]).save_pair(place / "host.pem", place / "host.key")
+        proxy.create(ca.issue_user("bench"), lifetime=datetime.timedelta(hours=1)).save(place / "proxy")
+        with running(place / "host.pem", place / "host.key", place, workers) as server:
+            body = b"<request/>" + b"x" * 1300
+
+            def load(new: bool, count: int) -> Figures:
+                return measure(Load(server.url, place / "trust", place / "proxy", count, connections, new, body))
+
+            load(False, max(1, requests // 10))  # warm up
+            return {"kept": load(False, requests), "new": load(True, max(1, requests // 10))}
+
+
+def _serve(certificate: str, key: str, run_dir: str, port: str, workers: str) -> int:
+    binds = (f"127.0.0.1:{port}",)
     settings = ServerSettings(
-        "constant", (f"127.0.0.1:{port}",), place / "host.pem", place / "host.key", place, workers=workers
+        "constant", binds, Path(certificate), Path(key), Path(run_dir), workers=int(workers)
     )
     return serve(Constant, settings)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    made = argparse.ArgumentParser(prog="python -m benchmarks.https_constant", description="The server's own limit.")
+    made.add_argument("--requests", type=int, default=5000, help="over kept connections; a tenth over new ones (5000)")
+    made.add_argument("--connections", type=int, default=8, help="at once (8)")
+    made.add_argument("--workers", type=int, default=2, help="processes of the server (2)")
+    made.add_argument("--json", action="store_true", help="print one JSON object")
+    return made
 
 
 def main() -> int:
     """The command."""
     if sys.argv[1:2] == ["--serve"]:
-        return _serve(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
-    parser = argparse.ArgumentParser(description="The server's own limit.")
-    parser.add_argument("--requests", type=int, default=5000)
-    parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+        return _serve(*sys.argv[2:7])
+    given = parser().parse_args()
     found = figures(given.requests, given.connections, given.workers)
     if given.json:
         print(json.dumps({name: asdict(figure) for name, figure in found.items()}))

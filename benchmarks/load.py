@@ -2,7 +2,7 @@
 
 ::
 
-    python benchmarks/load.py https://localhost:7443/ --trust certs --credential proxy --requests 2000 --connections 8
+    python -m benchmarks.load https://localhost:7443/ --trust certs --credential proxy --requests 2000 --connections 8
 
 Kept connections are driven by one loop without threads, so that the driver costs little beside the server that it
 measures; with ``--new`` every request has a connection of its own, made by as many threads as ``--connections``.
@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from gsi.tls import client_context
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+"""The checkout: modules of this package are run from there."""
 
 DEADLINE: Final = 120.0
 MAX_REQUESTS: Final = 100_000
@@ -38,6 +39,8 @@ MAX_CONNECTIONS: Final = 200
 class Load:
     """What to send.
 
+    :ivar requests: at most.
+    :ivar seconds: after which no request is begun; 0 means no such bound.
     :ivar new: a new TLS connection for every request.
     :ivar body: of a POST; a GET is sent when it is empty.
     :ivar headers: further header lines, without line ends.
@@ -51,6 +54,7 @@ class Load:
     new: bool = False
     body: bytes = b""
     headers: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,16 @@ def measure(load: Load) -> Figures:
 
     :raises RuntimeError: when it fails; the message is the process's own.
     """
-    command = [sys.executable, __file__, load.url, "--trust", str(load.trust), "--credential", str(load.credential)]
+    command = [sys.executable, "-m", "benchmarks.load", load.url]
+    command += ["--trust", str(load.trust), "--credential", str(load.credential)]
     command += ["--requests", str(load.requests), "--connections", str(load.connections), "--json"]
+    command += ["--seconds", str(load.seconds)]
     command += ["--new"] if load.new else []
     command += [f"--header={header}" for header in load.headers]
     command += ["--body", "-"] if load.body else []
-    done = subprocess.run(command, input=load.body, capture_output=True, timeout=DEADLINE + 30, check=False)
+    done = subprocess.run(
+        command, input=load.body, capture_output=True, timeout=DEADLINE + 30, check=False, cwd=ROOT
+    )
     if done.returncode:
         raise RuntimeError(done.stderr.decode(errors="replace"))
     return Figures(**json.loads(done.stdout))
@@ -120,6 +128,7 @@ class _Driver:
             lines.append("Connection: close")
         self._request = "\r\n".join([*lines, "", ""]).encode() + load.body
         self._end = time.monotonic() + DEADLINE
+        self._last = time.perf_counter() + DEADLINE
 
     def kept(self) -> tuple[float, list[float]]:
         """All requests over kept connections; the handshakes are not counted."""
@@ -130,17 +139,18 @@ class _Driver:
             for sock in socks:
                 selector.register(sock, select.EPOLLIN)
             begin = time.perf_counter()
+            self._begin(begin)
             for sock in socks:
                 started[sock] = time.perf_counter()
                 sock.sendall(self._request)
             sent = len(socks)
-            while len(times) < self._load.requests:
+            while len(times) < sent:
                 for key, _ in selector.select(max(0.0, self._end - time.monotonic())):
                     sock = key.fileobj  # type: ignore[assignment]
                     _receive(sock)
                     now = time.perf_counter()
                     times.append(now - started[sock])
-                    if sent < self._load.requests:
+                    if sent < self._load.requests and now < self._last:
                         started[sock] = now
                         sock.sendall(self._request)
                         sent += 1
@@ -157,6 +167,7 @@ class _Driver:
         shares = [len(range(i, self._load.requests, self._load.connections)) for i in range(self._load.connections)]
         threads = [threading.Thread(target=self._new, args=(share, times, failures)) for share in shares]
         begin = time.perf_counter()
+        self._begin(begin)
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -168,15 +179,19 @@ class _Driver:
     def _new(self, count: int, times: list[float], failures: list[BaseException]) -> None:
         try:
             for _ in range(count):
-                if time.monotonic() > self._end or failures:
-                    return
                 begin = time.perf_counter()
+                if time.monotonic() > self._end or failures or (begin > self._last and times):
+                    return
                 with self._connect() as sock:
                     sock.sendall(self._request)
                     _receive(sock)
                 times.append(time.perf_counter() - begin)
         except (OSError, WrongAnswer) as error:
             failures.append(error)
+
+    def _begin(self, moment: float) -> None:
+        if self._load.seconds > 0:
+            self._last = moment + self._load.seconds
 
     def _connect(self) -> ssl.SSLSocket:
         sock = socket.create_connection((self._host, self._port), timeout=30)
@@ -201,19 +216,27 @@ def _receive(sock: ssl.SSLSocket) -> None:
         left -= len(sock.recv(left))
 
 
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    made = argparse.ArgumentParser(
+        prog="python -m benchmarks.load", description="Drive HTTPS requests and say how many a second."
+    )
+    made.add_argument("url")
+    made.add_argument("--trust", type=Path, required=True)
+    made.add_argument("--credential", type=Path, required=True)
+    made.add_argument("--requests", type=int, default=2000, help="at most (2000)")
+    made.add_argument("--seconds", type=float, default=0.0, help="begin no request later than that; 0: no bound (0)")
+    made.add_argument("--connections", type=int, default=8, help="at once (8)")
+    made.add_argument("--new", action="store_true", help="a new connection for every request")
+    made.add_argument("--body", help="file with the body of a POST, - for standard input")
+    made.add_argument("--header", action="append", default=[], metavar="LINE", help="a header line (repeatable)")
+    made.add_argument("--json", action="store_true", help="print one JSON object")
+    return made
+
+
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(description="Drive HTTPS requests and say how many a second.")
-    parser.add_argument("url")
-    parser.add_argument("--trust", type=Path, required=True)
-    parser.add_argument("--credential", type=Path, required=True)
-    parser.add_argument("--requests", type=int, default=2000)
-    parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--new", action="store_true", help="a new connection for every request")
-    parser.add_argument("--body", help="file with the body of a POST, - for standard input")
-    parser.add_argument("--header", action="append", default=[])
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    given = parser().parse_args()
     body = b""
     if given.body:
         body = sys.stdin.buffer.read() if given.body == "-" else Path(given.body).read_bytes()
@@ -227,6 +250,7 @@ def main() -> int:
             given.new,
             body,
             tuple(given.header),
+            given.seconds,
         )
     )
     if given.json:
