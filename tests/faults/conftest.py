@@ -1,0 +1,444 @@
+"""Jobs on a node that is being broken, and the judge of what became of them.
+
+``Grid`` is a running node with a payload that proves itself: it writes a few kilobytes that follow from its
+argument, and notes each of its runs in a file outside the node.  ``judge`` is a pure function over a job's event
+history; everything that this directory promises of a job is in it and in ``Grid.check``.
+"""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import os
+import random
+import re
+import sqlite3
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from grid.doorbell import ring
+from grid.errors import GridError
+from grid.jobid import JobId
+from grid.states import JobState, Source
+from gsi.tls import client_context
+from lb.client import Bookkeeping
+
+SERVICES = ("lb", "interlogger", "ce", "bdii", "broker", "wmproxy")
+SHORT_PERIODS = "[broker]\nmatch_retry_period = 2.0\ninfrastructure_delay = 0.5\nrefresh = 5.0\n"
+PAYLOAD = """#!/bin/sh
+echo "begin $GLITE_WMS_JOBID $GLITE_CREAM_JOBID $$" >> {runs}
+sleep "$2"
+i=0
+while [ $i -lt 200 ]; do echo "line $i of $1"; i=$((i+1)); done | tee data.txt
+echo "end $GLITE_WMS_JOBID $GLITE_CREAM_JOBID $$" >> {runs}
+"""
+JDL = """[
+  Executable = "{executable}"; Arguments = "{word} {seconds}"; {sandbox}
+  StdOutput = "out.txt"; StdError = "err.txt"; OutputSandbox = {{ "out.txt", "err.txt", "data.txt" }};
+]"""
+ENDS = {"Done": JobState.Done, "Aborted": JobState.Aborted, "Cancelled": JobState.Cancelled}
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def whole_output(word: str) -> dict[str, str]:
+    """What a payload with the argument ``word`` must write: file name to sha256."""
+    data = "".join(f"line {number} of {word}\n" for number in range(200))
+    return {"out.txt": digest(data), "data.txt": digest(data), "err.txt": digest("")}
+
+
+# -- the judge -----------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What a history says: the one end, the attempts (CE job identifiers) handed over, resubmissions, what is wrong."""
+
+    end: str | None
+    attempts: tuple[str, ...]
+    resubmissions: int
+    wrong: tuple[str, ...]
+
+
+def judge(events) -> Verdict:
+    """Judge the events of one job, in the order of their times."""
+    wrong = []
+    seen = {}
+    for event in events:
+        key = (event.type, event.source, event.seqcode)
+        if key in seen:
+            wrong.append(f"{event.type} of {event.source} was logged twice with the code {event.seqcode}")
+        seen[key] = event
+    # What the worker node saw is told by the wrapper's clock and decides nothing: LogMonitor's word counts.
+    told = [event for event in events if event.source is not Source.LRMS]
+    ends = [(place, _end_of(event)) for place, event in enumerate(told) if _end_of(event)]
+    if len(ends) != 1:
+        wrong.append(f"{len(ends)} ends: {', '.join(end for _, end in ends) or 'none'}")
+    if ends:
+        after = [event for event in told[ends[0][0] + 1 :] if not _harmless_after_the_end(event)]
+        wrong += [f"{event.type} of {event.source} after the end" for event in after]
+    wrong += _failures_answered(told)
+    attempts = tuple(
+        event.fields["dest_jobid"]
+        for event in told
+        if (event.type, event.source, event.get("result")) == ("Transfer", Source.JobController, "OK")
+    )
+    if len(set(attempts)) != len(attempts):
+        wrong.append(f"an attempt was handed over twice: {attempts}")
+    resubmissions = sum(event.type == "Resubmission" for event in told)
+    return Verdict(ends[0][1] if ends else None, attempts, resubmissions, tuple(wrong))
+
+
+def _end_of(event) -> str | None:
+    if event.type == "Abort":
+        return "Aborted"
+    if event.type == "Cancel" and event.get("status_code") == "DONE":
+        return "Cancelled"
+    if (event.type, event.source, event.get("status_code")) == ("Done", Source.LogMonitor, "OK"):
+        return "Done"
+    return None
+
+
+def _harmless_after_the_end(event) -> bool:
+    return event.type in ("Clear", "UserTag") or (event.type == "Cancel" and event.get("status_code") == "REQ")
+
+
+def _failures_answered(told) -> list[str]:
+    """A Done that does not count is answered at once: by Resubmission, Abort or Cancel."""
+    moved = [event for event in told if event.source in (Source.LogMonitor, Source.WorkloadManager)]
+    wrong = []
+    for event, following in itertools.pairwise([*moved, None]):
+        failed = event.type == "Done" and event.get("status_code") != "OK"
+        if failed and (following is None or following.type not in ("Resubmission", "Abort", "Cancel")):
+            wrong.append(f"Done ({event.get('status_code')}) is followed by {following and following.type}")
+    return wrong
+
+
+# -- jobs ----------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Submitted:
+    """A job that the client was told of.
+
+    ``started`` is what the client knows: False for a job of which only the registration was confirmed.
+    """
+
+    job: str
+    word: str
+    started: bool = True
+
+
+class Grid:
+    """A node to be broken."""
+
+    def __init__(self, node, seed: int | None = None) -> None:
+        self.node = node
+        self.seed = random.SystemRandom().randrange(10**6) if seed is None else seed
+        self.random = random.Random(self.seed)
+        self.shared = node.root.parent / "shared"
+        self.shared.mkdir(mode=0o755)
+        self.runs = self.shared / "runs"
+        self.runs.touch()
+        self.runs.chmod(0o666)  # each job has an account of its own
+        self.payload = self.shared / "payload.sh"
+        self.payload.write_text(PAYLOAD.format(runs=self.runs))
+        self.payload.chmod(0o755)
+        self.armed = node.root.parent / "armed"
+        self.hit = node.root.parent / "armed.hit"
+        self.jobs: list[Submitted] = []
+        self.incidents: list[str] = []
+        self._number = 0
+        self._passed: set[str] = set()
+
+    # the node's life
+
+    def up(self) -> None:
+        self.node.wms("up", "--detach")
+        self.node.proxy("alice")
+
+    def down(self, *options: str) -> None:
+        self.node.wms("down", *options)
+
+    def services(self) -> dict:
+        return self.node.status()["services"]
+
+    def ready(self, timeout: float = 40) -> None:
+        """Wait until every service answers (again)."""
+        self.until(lambda: self.node.status()["ready"], timeout, "the node is not wholly up")
+
+    def until(self, condition, timeout: float, complaint: str):
+        """Wait for a true value and return it."""
+        deadline = time.monotonic() + timeout
+        while not (value := condition()):
+            assert time.monotonic() < deadline, f"{complaint} after {timeout} s\n{self.node.logs()}"
+            time.sleep(0.15)
+        return value
+
+    def processes(self) -> list[str]:
+        """Every process that belongs to the node, by what it was started with."""
+        marks = (os.fsencode(str(self.node.root.parent)), os.fsencode(self.node.configuration().ce.work_directory))
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                state = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+                line = (entry / "cmdline").read_bytes()
+                told = line + (entry / "environ").read_bytes() + os.fsencode(os.readlink(entry / "cwd"))
+            except OSError:
+                continue
+            if state not in "ZX" and any(mark and mark in told for mark in marks):
+                found.append(f"{entry.name}: {line.replace(bytes(1), b' ').decode(errors='replace').strip()}")
+        return found
+
+    # fault points
+
+    def arm(self, point: str, service: str, passage: int = 1) -> None:
+        self.hit.unlink(missing_ok=True)
+        self.armed.with_suffix(".new").write_text(f"{point}@{passage} {service}\n")
+        self.armed.with_suffix(".new").rename(self.armed)
+
+    def disarm(self) -> None:
+        self.armed.unlink(missing_ok=True)
+
+    def ring(self, service: str) -> None:
+        ring(self.node.root / "run" / f"{service}.bell")
+
+    # jobs
+
+    def submit(self, *, sandbox: bool = True, seconds: float | None = None, tries: int = 8) -> Submitted:
+        """Submit until a submission is confirmed, as a user would while services come and go."""
+        self._number += 1
+        word = f"job-{self._number}"
+        pause = self.random.random() if seconds is None else seconds
+        directory = Path(tempfile.mkdtemp(dir=self.node.work))
+        (directory / "payload.sh").write_text(self.payload.read_text())
+        jdl = JDL.format(
+            executable="payload.sh" if sandbox else self.payload,
+            word=word,
+            seconds=f"{pause:.2f}",
+            sandbox='InputSandbox = "payload.sh";' if sandbox else "",
+        )
+        (directory / "job.jdl").write_text(jdl)
+        for number in range(tries):
+            result = self._client("glite-wms-job-submit", "-a", "--nomsg", "job.jdl", cwd=directory)
+            if result.returncode == 0:
+                job = Submitted(result.stdout.strip(), word)
+                JobId.parse(job.job)
+                self.jobs.append(job)
+                return job
+            self._half_submitted(result, word)
+            time.sleep(0.3 + 0.4 * number)
+        raise AssertionError(f"no submission in {tries}\n{result.stdout}\n{result.stderr}\n{self.node.logs()}")
+
+    def _half_submitted(self, result, word: str) -> None:
+        told = result.stdout + result.stderr
+        assert result.returncode == 1, told
+        assert "Traceback" not in told, told
+        registered = re.search(r"the JobId is: (https://[^)\s]+)", told)
+        self.incidents.append(f"submission of {word} failed: {' '.join(told.split())[-300:]}")
+        if registered:
+            self.jobs.append(Submitted(registered[1], word, started=False))
+
+    def _client(self, name: str, *arguments: str, cwd: Path | None = None, timeout: float = 90):
+        from node.environment import commands_directory
+
+        return subprocess.run(
+            [str(commands_directory() / name), *arguments],
+            cwd=cwd or self.node.work, env=self.node.environment("alice"), capture_output=True, text=True,
+            timeout=timeout, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def cancel(self, job: str) -> bool:
+        """Ask once; True when the cancellation was confirmed."""
+        result = self._client("glite-wms-job-cancel", "--noint", job)
+        if result.returncode:
+            self.incidents.append(f"cancel of {job} failed: {' '.join((result.stdout + result.stderr).split())[-200:]}")
+        return result.returncode == 0
+
+    def fetch(self, job: str, *options: str) -> dict[str, str] | None:
+        """Fetch the output once; file names with their sha256, or None when the command failed."""
+        directory = Path(tempfile.mkdtemp(dir=self.node.work))
+        result = self._client(
+            "glite-wms-job-output", "--noint", "--nosubdir", "--dir", str(directory), *options, job
+        )
+        if result.returncode:
+            self.incidents.append(f"output of {job} failed: {' '.join((result.stdout + result.stderr).split())[-200:]}")
+            return None
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in directory.iterdir()}
+
+    # the books
+
+    @property
+    def books(self) -> Bookkeeping:
+        """L&B, asked as alice; a new connection for each question, since the server comes and goes."""
+        root = self.node.root
+        proxy = root / "credentials" / "users" / "alice" / "proxy.pem"
+        context = client_context(root / "trust" / "certificates", proxy)
+        configuration = self.node.configuration()
+        return Bookkeeping(f"https://localhost:{configuration.lb_port}/", context, timeout=10)
+
+    def states(self) -> dict[str, JobState] | None:
+        """Alice's jobs by L&B, or None when it does not answer now."""
+        books = self.books
+        try:
+            return {str(job): state for job, state in books.user_jobs()}
+        except GridError:
+            return None
+        finally:
+            books.close()
+
+    def events(self, job: str) -> list:
+        books = self.books
+        try:
+            return sorted(books.events(JobId.parse(job)), key=lambda event: (event.timestamp, event.seqcode))
+        finally:
+            books.close()
+
+    def state(self, job: str) -> JobState | None:
+        return (self.states() or {}).get(job)
+
+    def settle(self, timeout: float) -> None:
+        """Wait until every job that L&B knows has ended.
+
+        Those that are registered and of whose start nobody was told are cancelled, as their owner would.
+        """
+        deadline = time.monotonic() + timeout
+        started = {job.job for job in self.jobs if job.started}
+        cancelled = set()
+        states = None
+        while time.monotonic() < deadline:
+            states = self.states()
+            if states is not None:
+                for job in [job for job in sorted(states) if job not in started | cancelled]:
+                    if states[job].final or self.cancel(job):
+                        cancelled.add(job)
+                unknown = [job.job for job in self.jobs if job.job not in states]
+                if not unknown and all(state.final for state in states.values()):
+                    return
+            time.sleep(0.25)
+        open_jobs = {job: str(state) for job, state in (states or {}).items() if not state.final}
+        raise AssertionError(f"not ended after {timeout} s: {open_jobs}; {self.report()}\n{self.node.logs()}")
+
+    def executions(self) -> dict[str, list[tuple[str, str]]]:
+        """What payloads noted: grid job to (begin or end, CE job), in order."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for line in self.runs.read_text().splitlines():
+            what, job, ce_job, _ = line.split()
+            found.setdefault(job, []).append((what, ce_job))
+        return found
+
+    def request(self, job: str) -> tuple | None:
+        """Phase and end of the broker's row."""
+        database = self.node.root / "db" / "wms.sqlite"
+        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)
+        try:
+            return connection.execute('SELECT phase, "end" FROM broker_requests WHERE job_id = ?', (job,)).fetchone()
+        finally:
+            connection.close()
+
+    # everything that is promised
+
+    def check(self, *, new: bool = False, lost_runs: bool = False) -> dict[str, Verdict]:
+        """Check every job of alice's, acknowledged or not; returns the verdicts.
+
+        :param new: only those that no check has passed yet.
+        :param lost_runs: payloads were ended by ``wms down``, so attempts may have begun and not ended.
+        """
+        self.ready()
+        states = self.until(self.states, 20, "L&B does not answer")
+        expected = {job.job: job for job in self.jobs}
+        assert set(expected) <= set(states), f"L&B does not know {set(expected) - set(states)}"
+        if new:
+            states = {job: state for job, state in states.items() if job not in self._passed}
+        executions = self.executions()
+        verdicts = {}
+        problems = []
+        for job, state in states.items():
+            verdicts[job] = verdict = judge(self.events(job))
+            runs = executions.get(job, [])
+            wrong = [*verdict.wrong, *self._wrong_end(job, state, verdict), *_wrong_runs(verdict, runs, lost_runs)]
+            if job in expected and expected[job].started and verdict.end == "Aborted":
+                wrong.append("an accepted job was aborted")
+            if state is JobState.Done and job in expected:
+                wrong += self._wrong_output(expected[job])
+            problems += [f"{job} ({state}): {sentence}" for sentence in wrong]
+        problems += [f"left running: {process}" for process in self.processes() if "wrapper.py" in process]
+        problems += [f"left running: {process}" for process in self.processes() if str(self.payload.name) in process]
+        assert not problems, "\n".join([*problems, self.report(), self.node.logs()])
+        self._passed |= set(verdicts)
+        return verdicts
+
+    def _wrong_end(self, job: str, state: JobState, verdict: Verdict) -> list[str]:
+        wrong = []
+        if verdict.end and state is not ENDS[verdict.end] and not (verdict.end == "Done" and state is JobState.Cleared):
+            wrong.append(f"its history ends {verdict.end}, its state is {state}")
+        row = self.request(job)
+        if row is not None and row != ("ended", verdict.end.lower() if verdict.end else None):
+            wrong.append(f"the broker's queue says {row}")
+        if row is None and verdict.attempts and state is not JobState.Cleared:
+            wrong.append("the broker has forgotten it")
+        return wrong
+
+    def _wrong_output(self, job: Submitted) -> list[str]:
+        found = self.fetch(job.job, "--nopurge")
+        return [] if found == whole_output(job.word) else [f"its output is not whole: {found}"]
+
+    def report(self) -> str:
+        """What is needed to go through it again."""
+        return "\n".join([f"seed {self.seed}", *self.incidents[-20:], json.dumps(self.node.status().get("services"))])
+
+
+def _wrong_runs(verdict: Verdict, runs, lost_runs: bool) -> list[str]:
+    """Each attempt runs the payload at most once, the last one of a Done job from its begin to its end."""
+    begun = [ce_job for what, ce_job in runs if what == "begin"]
+    ended = [ce_job for what, ce_job in runs if what == "end"]
+    wrong = [f"the attempt {job} ran its payload twice" for job in set(begun) if begun.count(job) > 1]
+    wrong += [f"{job} ran and was never handed over" for job in set(begun) - set(verdict.attempts)]
+    if verdict.end == "Done":
+        if not verdict.attempts or ended[-1:] != [verdict.attempts[-1]]:
+            wrong.append(f"Done, but the last attempt of {verdict.attempts} did not run to its end: {runs}")
+        if not lost_runs and begun != list(verdict.attempts):
+            wrong.append(f"{len(begun)} runs of the payload in {len(verdict.attempts)} attempts: {runs}")
+        if not lost_runs and begun != ended:
+            wrong.append(f"a payload did not run to its end: {runs}")
+    return wrong
+
+
+# -- fixtures ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def judged():
+    """The judge, for tests of the judge."""
+    return judge
+
+
+@pytest.fixture(scope="module")
+def make_grid(make_node):
+    """Make nodes to be broken; nothing of theirs is left running."""
+    grids = []
+
+    def make(seed: int | None = None) -> Grid:
+        node = make_node()
+        configuration = node.root / "wms.toml"
+        text, found = re.subn(r"(?m)^\[broker\]\n", SHORT_PERIODS, configuration.read_text())
+        assert found == 1
+        configuration.write_text(text.replace("slots = 2", "slots = 4"))
+        grid = Grid(node, seed)
+        node.extra["WMS_FAULT_FILE"] = str(grid.armed)
+        grids.append(grid)
+        return grid
+
+    yield make
+    left = []
+    for grid in grids:
+        grid.disarm()
+        grid.node.wms("down", check=False)
+        left += grid.processes()
+    assert not left, left
