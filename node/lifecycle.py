@@ -18,7 +18,7 @@ from grid.files import write_private
 from node.configuration import Configuration
 from node.layout import Layout
 from node.ports import PortInUse, is_free
-from node.process import is_same
+from node.process import is_same, start_time
 from node.supervisor import AlreadyUp, Supervisor, supervisor_pid
 
 log = logging.getLogger("wms.node")
@@ -154,9 +154,10 @@ def down(root: Path, *, keep_jobs: bool) -> int:
         print(f"{root} is down already")
         return 0
     started = time.monotonic()
+    born = start_time(pid)
     write_private(layout.run / "stop.json", json.dumps({"keep_jobs": keep_jobs}).encode())
     os.kill(pid, signal.SIGTERM)
-    while supervisor_pid(layout.run) is not None:
+    while born is not None and is_same(pid, born):  # to its very end: it holds the node's lock until then
         if time.monotonic() - started > DOWN_DEADLINE:
             raise TimedOut(f"the supervisor {pid} did not end within {DOWN_DEADLINE:.0f} s; see {layout.logs}")
         time.sleep(0.05)

@@ -1,8 +1,15 @@
-"""Finishing what a crash of WMProxy cut off: registrations without a row, removals that did not end."""
+"""Finishing what a crash of WMProxy cut off: registrations without a row, removals that did not end.
+
+It is done at the start of the service, and again whenever a worker is born: the death of one worker process is
+nobody's start, and its registrations must not wait for the next one.
+"""
 
 from __future__ import annotations
 
 import logging
+import threading
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from grid.errors import GridError
 from grid.jobid import JobId
@@ -11,43 +18,97 @@ from jdl.parser import parse
 from lb.producer import JobLog
 from web import upload
 from wmproxy import jobs
-from wmproxy.jobs import Phase
+from wmproxy.jobs import Job, Phase
 from wmproxy.ledger import Ledger
 from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
 
 log = logging.getLogger("wms.wmproxy")
 
+_STOP_SECONDS = 2.0
 
-def recover(settings: WmproxySettings, ledger: Ledger, sandboxes: Sandboxes) -> int:
-    """Remove directories whose registration was cut off; called before the service takes requests.
 
-    The job may be known to L&B; there it is aborted, since nobody will ever start it.
+class Recovery:
+    """Removes directories whose registration or removal was cut off, while other workers serve.
 
-    :returns: how many were removed.
+    A registration that goes on holds its directory's start lock, so what is free and has no row was cut off.  The
+    job may be known to L&B; there it is aborted, since nobody will ever start it.
     """
-    count = sandboxes.sweep()
-    for job in list(sandboxes.jobs()):
-        with ledger.engine.connect() as connection:
-            record = jobs.get(connection, job)
-        if record is None:
-            _tell_cut_off(settings, ledger, sandboxes, job)
-        if record is None or record.phase is Phase.PURGED:
-            sandboxes.remove(job)
-            count += 1
-            continue
-        for directory in (sandboxes.of(job).input, sandboxes.of(job).output):
-            upload.sweep(directory, 0.0)  # no upload is under way before the service starts
-    return count
 
+    def __init__(self, settings: WmproxySettings, ledger: Ledger, sandboxes: Sandboxes) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._sandboxes = sandboxes
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recovery", daemon=True)
 
-def _tell_cut_off(settings: WmproxySettings, ledger: Ledger, sandboxes: Sandboxes, job: JobId) -> None:
-    try:
-        ad = parse(sandboxes.of(job).jdl_to_start.read_text("utf-8"))
-        owner = ad.string("CertificateSubject") or ""
-        log_ = JobLog(job, owner, Source.NetworkServer, ad.string("LB_sequence_code"), settings.host)
-        event = log_.event("Abort", reason="the registration was cut off; submit the job again")
-    except (OSError, UnicodeDecodeError, GridError) as error:
-        log.warning("the sandbox of %s, whose registration was cut off, cannot be read: %s", job, error)
-        return
-    ledger.commit(lambda connection: None, [event])
+    def start(self) -> Recovery:
+        """Work in the background: a worker that is born takes requests at once."""
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Stop after the job in hand."""
+        self._stopped.set()
+        if self._thread.ident is not None:
+            self._thread.join(_STOP_SECONDS)
+
+    def before_serving(self) -> int:
+        """The same in the foreground, and uploads that were cut off too; returns how many jobs were removed."""
+        count = self.finish()
+        for job in self._sandboxes.jobs():
+            for directory in (self._sandboxes.of(job).input, self._sandboxes.of(job).output):
+                upload.sweep(directory, 0.0)  # no upload is under way before the service starts
+        return count
+
+    def finish(self) -> int:
+        """Look at every job's directory once; returns how many were removed."""
+        count = self._sandboxes.sweep()
+        for job in list(self._sandboxes.jobs()):
+            if self._stopped.is_set():
+                break
+            record = self._record(job)
+            if record is None:
+                count += self._cut_off(job)
+            elif record.phase is Phase.PURGED:
+                self._sandboxes.remove(job)
+                count += 1
+        return count
+
+    def _run(self) -> None:
+        try:
+            count = self.finish()
+        except (GridError, OSError, SQLAlchemyError) as error:
+            log.error("sandboxes that a crash left will be looked at after the next start: %s", error)
+            return
+        if count:
+            log.info("removed %d sandboxes of registrations or purges that were cut off", count)
+
+    def _record(self, job: JobId) -> Job | None:
+        with self._ledger.engine.connect() as connection:
+            return jobs.get(connection, job)
+
+    def _cut_off(self, job: JobId) -> bool:
+        """Abort and remove a job without a row; False when it is being registered, or was a moment ago."""
+        try:
+            with self._sandboxes.of(job).locked(exclusive=True, wait=False):
+                if self._record(job) is not None:
+                    return False
+                self._tell(job)
+                self._sandboxes.remove(job)
+        except (BlockingIOError, FileNotFoundError):
+            return False
+        return True
+
+    def _tell(self, job: JobId) -> None:
+        """Abort the job at L&B, and put it among the purged in the same transaction: it is told once."""
+        try:
+            ad = parse(self._sandboxes.of(job).jdl_to_start.read_text("utf-8"))
+            owner, vo = ad.string("CertificateSubject") or "", ad.string("VirtualOrganisation") or ""
+            joblog = JobLog(job, owner, Source.NetworkServer, ad.string("LB_sequence_code"), self._settings.host)
+            event = joblog.event("Abort", reason="the registration was cut off; submit the job again")
+        except (OSError, UnicodeDecodeError, GridError) as error:
+            log.warning("the sandbox of %s, whose registration was cut off, cannot be read: %s", job, error)
+            return
+        record = Job(job, owner, vo, (), Phase.PURGED, joblog.seqcode)
+        self._ledger.commit(lambda connection: jobs.insert(connection, record), [event])

@@ -1,8 +1,8 @@
 """jobRegister and jobSubmit: from a JDL text to a job that exists, durably, in all three places.
 
 The order is fixed: the sandbox directory under its final name, RegJob at the bookkeeping server, the row in the
-database, the answer.  What a crash leaves is a directory without a row, which :meth:`Registration.recover`
-removes (and tells L&B about); what a refusal leaves is nothing.
+database, the answer.  What a crash leaves is a directory without a row, which :mod:`wmproxy.recovery` removes
+(and tells L&B about); what a refusal leaves is nothing.
 """
 
 from __future__ import annotations
@@ -71,13 +71,8 @@ class Registration:
         :raises DelegationError: when the delegation id names no proxy of the caller's.
         :raises LoggingFailure: when L&B does not confirm in time; there is no job then.
         """
-        record, _, _, events = self._exists(caller, text, delegation_id)
-
-        def unit(connection: Connection) -> None:
-            jobs.insert(connection, record)
-
-        with self._undone_on_error(record.job):
-            self._ledger.commit(unit, events)
+        with self._existing(caller, text, delegation_id) as (record, _, _, events):
+            self._ledger.commit(lambda connection: jobs.insert(connection, record), events)
         point("wmproxy.register.committed")
         return record
 
@@ -86,9 +81,8 @@ class Registration:
 
         :raises GridError: as :meth:`register`.
         """
-        record, directory, ad, events = self._exists(caller, text, delegation_id)
-        joblog = JobLog(record.job, record.owner, Source.NetworkServer, record.sequence_code, self._settings.host)
-        with self._undone_on_error(record.job):
+        with self._existing(caller, text, delegation_id) as (record, directory, ad, events):
+            joblog = JobLog(record.job, record.owner, Source.NetworkServer, record.sequence_code, self._settings.host)
             more, submission = handover(
                 joblog, prepare(ad, record.job, self._sandboxes), record, directory, client
             )
@@ -132,10 +126,11 @@ class Registration:
 
     # -- steps -------------------------------------------------------------------------------------------
 
-    def _exists(
+    @contextlib.contextmanager
+    def _existing(
         self, caller: Identity, text: str, delegation_id: str
-    ) -> tuple[Job, JobDirectory, ClassAd, list[Event]]:
-        """Everything but the row: checked, on disk, and known to L&B."""
+    ) -> Iterator[tuple[Job, JobDirectory, ClassAd, list[Event]]]:
+        """Everything but the row, which the caller writes inside: checked, on disk, and known to L&B."""
         delegation = self._delegation(caller, delegation_id)
         identity = delegation.identity
         ad = self._checked(text, identity)
@@ -150,21 +145,18 @@ class Registration:
         tags = [joblog.event("UserTag", name=name, value=value) for name, value in description.user_tags]
         complete_ad.remove("UserTags")
         complete_ad.set("LB_sequence_code", joblog.seqcode)
-        self._sandboxes.create(
-            job,
-            [
-                ("user.proxy", delegation.pem),
-                ("JDLOriginal", text.encode("utf-8") + b"\n"),
-                ("JDLToStart", complete_ad.text().encode("utf-8") + b"\n"),
-            ],
-        )
-        point("wmproxy.register.directory")
-        with self._undone_on_error(job):
-            self._registrar.register(registration)
-        point("wmproxy.register.logged")
         fqans = tuple(str(fqan) for fqan in identity.fqans)
         record = Job(job, caller.dn, str(identity.vo), fqans, Phase.REGISTERED, joblog.seqcode)
-        return record, directory, complete_ad, tags
+        files = [
+            ("user.proxy", delegation.pem),
+            ("JDLOriginal", text.encode("utf-8") + b"\n"),
+            ("JDLToStart", complete_ad.text().encode("utf-8") + b"\n"),
+        ]
+        with self._sandboxes.create(job, files), self._undone_on_error(job):
+            point("wmproxy.register.directory")
+            self._registrar.register(registration)
+            point("wmproxy.register.logged")
+            yield record, directory, complete_ad, tags
 
     def _delegation(self, caller: Identity, delegation_id: str) -> Delegation:
         delegation = self._delegations.get(caller.dn, delegation_id)

@@ -59,14 +59,17 @@ class JobDirectory:
         return self.path / "JDLStarted"
 
     @contextlib.contextmanager
-    def locked(self, *, exclusive: bool) -> Iterator[None]:
-        """Hold the start lock: shared while an uploaded file gets its name, exclusive while the job starts.
+    def locked(self, *, exclusive: bool, wait: bool = True) -> Iterator[None]:
+        """Hold the start lock: shared while an uploaded file gets its name, exclusive while the job is registered
+        and while it starts.
 
         :raises FileNotFoundError: when the job's directory is gone.
+        :raises BlockingIOError: when somebody else holds it and ``wait`` is False.
         """
         descriptor = os.open(self.path / _START_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+            kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+            fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
             yield
         finally:
             os.close(descriptor)
@@ -98,14 +101,25 @@ class Sandboxes:
         """The directory of a job, existing or not."""
         return JobDirectory(self._root / job.reduced / job.file_name)
 
-    def create(self, job: JobId, files: Sequence[tuple[str, bytes]]) -> JobDirectory:
-        """Make a job's directory with its sub-directories and ``files``, durably.
+    @contextlib.contextmanager
+    def create(self, job: JobId, files: Sequence[tuple[str, bytes]]) -> Iterator[JobDirectory]:
+        """Make a job's directory with its sub-directories and ``files``, durably; then register inside.
+
+        The directory has its start lock taken from the first moment on, until the caller leaves: one that has
+        neither a row nor a holder of its lock belongs to a registration that a crash cut off.
 
         :param files: names and contents, written with mode 0600.
         """
         parent = make_directory(self._root / job.reduced, 0o700)
         temporary = parent / f"{_MAKING}{secrets.token_hex(8)}"
         os.mkdir(temporary, 0o700)
+        with JobDirectory(temporary).locked(exclusive=True):
+            self._fill(temporary, files, self.of(job).path)
+            fsync_directory(parent)
+            yield self.of(job)
+
+    @staticmethod
+    def _fill(temporary: Path, files: Sequence[tuple[str, bytes]], final: Path) -> None:
         try:
             for name in ("input", "output", "peek"):
                 os.mkdir(temporary / name, 0o700)
@@ -115,12 +129,10 @@ class Sandboxes:
             if (temporary / "user.proxy").exists():
                 os.link(temporary / "user.proxy", temporary / ".user.proxy.bak")
             fsync_directory(temporary)
-            os.rename(temporary, self.of(job).path)
+            os.rename(temporary, final)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        fsync_directory(parent)
-        return self.of(job)
 
     def remove(self, job: JobId) -> None:
         """Remove a job's directory; nothing happens when there is none.  What a crash leaves, :meth:`sweep` ends."""
@@ -131,7 +143,8 @@ class Sandboxes:
         except FileNotFoundError:
             return
         fsync_directory(directory.parent)
-        shutil.rmtree(grave)
+        with contextlib.suppress(FileNotFoundError):  # a sweep is at it too, and ends it
+            shutil.rmtree(grave)
 
     def jobs(self) -> Iterator[JobId]:
         """Every job that has a directory."""

@@ -27,7 +27,7 @@ from wmproxy.control import Controller
 from wmproxy.housekeeping import Housekeeping
 from wmproxy.ledger import Ledger
 from wmproxy.port import WMProxyPort
-from wmproxy.recovery import recover
+from wmproxy.recovery import Recovery
 from wmproxy.registration import Registration
 from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
@@ -81,6 +81,7 @@ class Application:
         self._pool = KeyPool()
         trust = TrustStore(settings.certificate_directory, settings.voms_directory)
         delegations = DelegationStore(DelegationSettings(settings.delegation_directory), trust, self._pool)
+        self._recovery = Recovery(settings, self._parts.ledger, self._parts.sandboxes).start()
         self._housekeeping = Housekeeping(settings.run_directory / "wmproxy.housekeeping", delegations)
         authenticator = Authenticator(trust)
         authorization = AuthorizationPoint(authenticator, self._parts.ledger.engine, settings.admitted_vos)
@@ -117,6 +118,7 @@ class Application:
 
     def close(self) -> None:
         """Stop the worker's threads."""
+        self._recovery.close()
         self._housekeeping.close()
         self._pool.close()
         self._parts.close()
@@ -157,7 +159,7 @@ def _recover(settings: WmproxySettings) -> None:
     """Finish what a crash cut off, before the workers start."""
     parts = _Parts(settings)
     try:
-        count = recover(settings, parts.ledger, parts.sandboxes)
+        count = Recovery(settings, parts.ledger, parts.sandboxes).before_serving()
         if count:
             log.info("removed %d sandboxes of registrations or purges that were cut off", count)
     finally:
