@@ -32,6 +32,7 @@ from gsi import proxy
 from gsi.credential import Credential, load_chain
 from gsi.errors import ChainError, Expired
 from gsi.identity import Identity
+from gsi.privatekey import read_private_key
 
 _log: Final = logging.getLogger("wms.delegation")
 
@@ -247,7 +248,7 @@ class DelegationStore:
                 continue
             path = place.key(public)
             with contextlib.suppress(FileNotFoundError):
-                key = serialization.load_pem_private_key(read_bounded(path, MAX_PEM_BYTES), None)
+                key = read_private_key(read_bounded(path, MAX_PEM_BYTES), source="a request that waits")
                 if isinstance(key, rsa.RSAPrivateKey):
                     return path, key
         return None

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -19,9 +18,8 @@ from grid import limits
 from grid.errors import GridError, ProxyError
 from grid.files import read_bounded, write_private
 from gsi.dn import slash
+from gsi.privatekey import PrivateKey, read_private_key
 from gsi.proxyinfo import inspect, kind
-
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _KEY: Final = re.compile(
@@ -68,16 +66,7 @@ class Credential:
         found = _KEY.search(data)
         if not found:
             raise ProxyError(f"{source} holds no private key")
-        try:
-            key = serialization.load_pem_private_key(found[0], password)
-        except TypeError as error:
-            raise ProxyError(
-                f"The private key of {source} is encrypted and no pass phrase was given"
-            ) from error
-        except (ValueError, UnsupportedAlgorithm) as error:
-            raise ProxyError(f"The private key of {source} cannot be read: {error}") from error
-        if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-            raise ProxyError(f"The private key of {source} is neither RSA nor elliptic curve")
+        key = read_private_key(found[0], source=source, password=password)
         return cls.assemble(key, load_chain(data, source=source), source=source)
 
     @classmethod

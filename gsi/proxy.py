@@ -20,7 +20,8 @@ from cryptography.x509.oid import NameOID
 from grid import limits
 from grid.clock import now
 from grid.errors import ProxyError, ProxyExpired
-from gsi.credential import Credential, PrivateKey, load_chain
+from gsi.credential import Credential, load_chain
+from gsi.privatekey import PrivateKey
 from gsi.proxyinfo import INHERIT_ALL, LIMITED, ProxyInfo, ProxyKind, encode, inspect, kind
 from gsi.signature import key_weakness
 
