@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import ssl
 import subprocess
@@ -16,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from benchmarks.load import ROOT
 from gsi.credential import Credential
 from gsi.tls import client_context
 from node import services
@@ -121,7 +121,7 @@ def wms(verb: str, root: Path, *arguments: str) -> str:
     """
     command = [sys.executable, "-m", "node", verb, str(root), *arguments]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=_DEADLINE + 30, env={**os.environ}, check=False
+        command, capture_output=True, text=True, timeout=_DEADLINE + 30, cwd=ROOT, check=False
     )
     if done.returncode:
         raise RuntimeError(f"wms {verb} failed: {done.stderr.strip()[-2000:]}")
