@@ -42,9 +42,9 @@ class VoNotAdmitted(AuthorizationDenied):
         self.dn = dn
         self.vo = vo
         self.admitted = tuple(admitted)
-        has = f"carries attributes of the virtual organisation {vo}" if vo else "carries no VOMS attributes"
+        named = f"attributes of the virtual organisation {vo}" if vo else "no VOMS attributes that can be verified here"
         super().__init__(
-            f"the proxy of {dn} {has}; this server admits: {', '.join(admitted)}. "
+            f"the proxy of {dn} carries {named}; this server admits: {', '.join(admitted)}. "
             f"Make a proxy of an admitted virtual organisation (for example voms-proxy-init --voms {admitted[0]})",
             causes=[f"AuthorizationError: virtual organisation {vo or '(none)'} is not admitted"],
         )

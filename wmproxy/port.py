@@ -134,7 +134,7 @@ class WMProxyPort:
         return [self._sandboxes.url(record.job, "input") for _ in _protocols(protocol or "all")]
 
     def _struct(self, job: JobId) -> JobIdStruct:
-        return JobIdStruct(str(job), "", f"{self._sandboxes.relative(job)}/input")
+        return JobIdStruct(str(job), None, f"{self._sandboxes.relative(job)}/input")
 
 
 def _protocols(wanted: str) -> tuple[str, ...]:
