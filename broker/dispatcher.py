@@ -65,15 +65,16 @@ class Dispatcher:
         free = self._settings.worker_threads * 4 - len(busy)
         with self._ledger.engine.connect() as connection:
             ready = queue.due(connection, now, self._settings.worker_threads * 4 + len(busy)) if free > 0 else []
-            upcoming = queue.next_due(connection)
+            upcoming = queue.next_due(connection, now)
             endpoints = queue.active_endpoints(connection)
         for request in [r for r in ready if str(r.job) not in busy][: max(0, free)]:
             with self._lock:
                 self._busy.add(str(request.job))
             self._pool.submit(self._step, request)
         self._watch(endpoints)
-        if upcoming is None or upcoming <= now:
-            return _LOOK_AGAIN  # what is due now is in the workers' hands; they ring when they are done
+        if upcoming is None:
+            return _LOOK_AGAIN
+        # What is due now is in the workers' hands, and they ring when they are done.
         return min(_LOOK_AGAIN, max(0.01, upcoming - now))
 
     def _step(self, request: Request) -> None:

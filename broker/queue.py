@@ -255,16 +255,17 @@ def due(connection: Connection, now: float, limit: int) -> list[Request]:
     return [_request(row) for row in rows]
 
 
-def next_due(connection: Connection) -> float | None:
-    """When the next step of any request is due, seconds since the epoch."""
+def next_due(connection: Connection, after: float) -> float | None:
+    """When the next step later than ``after`` is due, seconds since the epoch."""
     value = connection.execute(
         sa.select(sa.func.min(_REQUESTS.c.next_try)).where(
+            _REQUESTS.c.next_try > after,
             sa.or_(
                 _REQUESTS.c.phase.in_(
                     [Phase.QUEUED.value, Phase.WAITING.value, Phase.CHOSEN.value, Phase.REGISTERED.value]
                 ),
                 sa.and_(_REQUESTS.c.phase == Phase.RUNNING.value, _REQUESTS.c.cancelling == sa.true()),
-            )
+            ),
         )
     ).scalar()
     return None if value is None else float(value)
@@ -292,7 +293,15 @@ def on_endpoint(connection: Connection, endpoint: str) -> list[Request]:
 
 
 def move(connection: Connection, request: Request, **values: Any) -> bool:
-    """Change the row if it still stands in the request's phase and attempt; tell whether it did."""
+    """Change the row if it still stands in the request's phase and attempt; tell whether it did.
+
+    A cancellation that came after ``request`` was read keeps the row due at once: the one who moves it now knows
+    nothing of the wish and would put it off together with the next try.
+    """
+    if "next_try" in values and not request.cancelling:
+        values["next_try"] = sa.case(
+            (_REQUESTS.c.cancelling == sa.true(), time.time()), else_=sa.literal(values["next_try"], sa.Float)
+        )
     if "phase" in values:
         values["phase"] = Phase(values["phase"]).value
     if "end" in values and values["end"] is not None:

@@ -90,3 +90,24 @@ def test_a_registration_that_fails_after_queueing_leaves_no_request(engine):
         raise RuntimeError
     with engine.begin() as connection:
         assert queue.get(connection, JOB) is None
+
+
+def test_a_cancellation_that_came_meanwhile_is_not_put_off_with_the_next_try(queued):
+    with queued.begin() as connection:
+        stale = queue.get(connection, JOB)
+        assert queue.request_cancel(connection, JOB)
+        assert queue.move(connection, stale, phase=Phase.WAITING, next_try=time.time() + 300)
+        (due,) = queue.due(connection, time.time(), 10)
+        assert due.cancelling
+        assert queue.move(connection, due, next_try=time.time() + 300)
+        assert queue.due(connection, time.time(), 10) == []
+
+
+def test_the_next_due_time_is_not_hidden_by_a_request_that_is_due_already(queued):
+    with queued.begin() as connection:
+        later = JobId("lb.example.org", 9000, "later")
+        queue.enqueue(connection, Submission(later, "/CN=alice", (), "[]", "/p", CODE), expiry_period=100)
+        now = time.time()
+        queue.move(connection, queue.get(connection, later), next_try=now + 7)
+        assert queue.next_due(connection, now) == pytest.approx(now + 7)
+        assert queue.next_due(connection, now + 8) is None
