@@ -19,7 +19,7 @@ from typing import Any
 
 from broker.errors import CeJobUnknown, CeRefused, CeUnreachable
 from broker.settings import BrokerSettings
-from grid.errors import GridError
+from grid.errors import GridError, InvalidArgument
 from grid.states import CreamState
 from gsi.credential import Credential
 from gsi.tls import client_context
@@ -217,7 +217,9 @@ class _translated:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
-        if isinstance(error, RemoteFault):
+        if isinstance(error, (CeRefused, CeUnreachable)):
+            return  # said already: the credential cannot be used, for example
+        if isinstance(error, (RemoteFault, InvalidArgument)):  # the latter: it cannot even be written as a call
             raise CeRefused(self._endpoint, error.description) from error
         if isinstance(error, (GridError, OSError)):
             text = error.description if isinstance(error, GridError) else str(error)

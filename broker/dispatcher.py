@@ -20,6 +20,7 @@ log = logging.getLogger("wms.broker")
 
 _LOOK_AGAIN = 15.0
 _LONGEST_DELAY = 300.0
+_HELD_BACK = 5.0
 
 
 class Dispatcher:
@@ -41,6 +42,7 @@ class Dispatcher:
         self._reports = Reports(settings, ledger, planner.attempts)
         self._pool = ThreadPoolExecutor(settings.worker_threads, thread_name_prefix="worker")
         self._busy: set[str] = set()
+        self._ended = threading.Event()
         self._lock = threading.Lock()
         self._monitors: dict[str, CeMonitor] = {}
 
@@ -50,6 +52,7 @@ class Dispatcher:
             while not stop.is_set():
                 self._bell.wait(self._turn())
         finally:
+            self._ended.set()
             for monitor in self._monitors.values():
                 monitor.stop()
             self._pool.shutdown(wait=True, cancel_futures=True)
@@ -89,10 +92,15 @@ class Dispatcher:
             self._ring()
 
     def _put_back(self, request: Request) -> None:
-        with self._ledger.engine.connect() as connection:
-            current = queue.get(connection, request.job)
-        if current is not None:
-            self._planner.postpone(current, min(_LONGEST_DELAY, 1.0 * 2 ** min(current.stumbles, 8)))
+        try:
+            with self._ledger.engine.connect() as connection:
+                current = queue.get(connection, request.job)
+            if current is not None:
+                self._planner.put_back(current, min(_LONGEST_DELAY, 1.0 * 2 ** min(current.stumbles, 8)))
+        except Exception:
+            # Not even that could be written (a full disk?): the request stays due, so hold it back here.
+            log.exception("%s cannot be put back; trying again in %.0f s", request.job, _HELD_BACK)
+            self._ended.wait(_HELD_BACK)
 
     def _watch(self, endpoints: set[str]) -> None:
         for endpoint in endpoints - self._monitors.keys():

@@ -65,7 +65,7 @@ class Reports:
         if event.state.final:
             outcome = judge(
                 event.state,
-                reason=event.failure_reason,
+                reason=self._reason(request, event),
                 infrastructure=event.infrastructure,
                 cancelling=request.cancelling,
                 attempts=self.attempts(request),
@@ -74,6 +74,13 @@ class Reports:
             return self._settle(connection, request, trail, outcome, exit_code=event.exit_code)
         trail.reported(event.state, worker_node=event.worker_node, wrapper_code=event.wrapper_code)
         return self._move(connection, request, trail, phase=Phase.RUNNING)
+
+    @staticmethod
+    def _reason(request: Request, event: CeEvent) -> str:
+        """Why it ended; a job that the planner gave up and had cancelled ends for the planner's reason."""
+        if event.state is CreamState.CANCELLED and request.reason:
+            return request.reason
+        return event.failure_reason
 
     def _settle(
         self, connection: Connection, request: Request, trail: Trail, outcome: Outcome, *, exit_code: int
@@ -103,6 +110,7 @@ class Reports:
             expiry=max(request.expiry, now + self.settings.expiry_period),
             ce_job=None,
             stumbles=0,
+            reason=None,
             **{counter: getattr(request, counter) + 1},
         )
 

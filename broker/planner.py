@@ -3,6 +3,9 @@
 Each method is one step; each step ends in one transaction (:mod:`broker.ledger`).  A crash between steps finds
 the request in the phase of the last one, and repeating the step does no harm: registration at the CE is keyed by
 job and attempt, and nothing that could run is sent before the CE's answer is recorded.
+
+Once JobStart was sent, an attempt ends by the CE's word alone, since an unanswered call may have been heard.  When
+it cannot be repeated (refused, or the proxy has ended), the CE is told to cancel, and its report moves the job on.
 """
 
 from __future__ import annotations
@@ -35,7 +38,12 @@ from jdl.parser import parse
 log = logging.getLogger("wms.broker")
 
 NO_MATCH = "BrokerHelper: no compatible resources"
+INTERNAL_FAILURE = "the broker failed; its log says how"
 _REGISTRATION_STUMBLES = 3
+_STUMBLES = 12
+"""Unexpected failures of one step, with growing delays (about half an hour in all), before the broker gives up."""
+_ASK_AGAIN = 30.0
+"""Seconds between two requests to a CE to cancel; its report ends them."""
 
 
 class Planner:
@@ -62,7 +70,10 @@ class Planner:
             elif current.phase is Phase.CHOSEN:
                 current = self._register(current)
             elif current.phase is Phase.REGISTERED and not current.cancelling:
-                self._start(current)
+                if current.reason:
+                    self._abandon(current, current.reason)
+                else:
+                    self._start(current)
                 current = None
             elif current.phase in (Phase.REGISTERED, Phase.RUNNING):
                 self._cancel(current)
@@ -76,6 +87,15 @@ class Planner:
             request, self._trail(request), next_try=time.time() + delay, stumbles=request.stumbles + 1
         )
 
+    def put_back(self, request: Request, delay: float) -> None:
+        """After an unexpected failure: try the step again, but not for ever.  What the CE has stays there."""
+        if request.stumbles < _STUMBLES or request.phase is Phase.RUNNING:
+            self.postpone(request, delay)
+        elif request.phase is Phase.REGISTERED:
+            self._abandon(request, INTERNAL_FAILURE)
+        else:
+            self._abort(request, self._trail(request), INTERNAL_FAILURE)
+
     # -- steps -------------------------------------------------------------------------------------------
 
     def _plan(self, request: Request) -> Request | None:
@@ -86,10 +106,9 @@ class Planner:
             self._end_cancelled(request, trail)
             return None
         now = time.time()
-        hopeless = self._hopeless(request, now)
+        hopeless = self._proxy_problem(request, now) or ("request expired" if now >= request.expiry else None)
         if hopeless:
-            trail.aborted(hopeless)
-            self._ledger.end(request, trail, End.ABORTED, hopeless)
+            self._abort(request, trail, hopeless)
             return None
         ad = parse(request.ad)
         user = User(request.owner, tuple(Fqan.parse(text) for text in request.fqans))
@@ -125,6 +144,7 @@ class Planner:
             trail,
             phase=Phase.WAITING,
             reason=reason,
+            stumbles=0,
             next_try=min(time.time() + self._settings.match_retry_period, max(request.expiry, time.time()) + 0.05),
         )
 
@@ -132,6 +152,10 @@ class Planner:
         """Delegate, and register without starting: a CE that answers late has nothing to run."""
         if request.cancelling:
             self._end_cancelled(request, self._trail(request))
+            return None
+        problem = self._proxy_problem(request, time.time())
+        if problem:
+            self._abort(request, self._trail(request), problem)
             return None
         endpoint, ce_id = str(request.ce_endpoint), str(request.ce_id)
         proxy = Path(request.proxy)
@@ -166,14 +190,21 @@ class Planner:
     def _start(self, request: Request) -> None:
         """Start the registered job.  From here the CE may run it, so only the CE's word ends the attempt."""
         endpoint, ce_job = str(request.ce_endpoint), str(request.ce_job)
+        problem = self._proxy_problem(request, time.time())
+        if problem:
+            self._abandon(request, problem)
+            return
         try:
             self._elements.start(endpoint, Path(request.proxy), ce_job)
         except CeUnreachable as error:
             log.warning("%s: the start at %s has no answer yet: %s", request.job, endpoint, error.description)
             self.postpone(request, min(60.0, self._settings.infrastructure_delay * 2 ** min(request.stumbles, 6)))
             return
-        except (CeJobUnknown, CeRefused) as error:
+        except CeJobUnknown as error:
             self._send_elsewhere(request, error)
+            return
+        except CeRefused as error:
+            self._abandon(request, error.description)
             return
         point("broker.start.answered")
         trail = self._trail(request)
@@ -181,6 +212,27 @@ class Planner:
         # The monitor may have been faster: then the request has moved and this changes nothing.
         self._ledger.step(request, trail, phase=Phase.RUNNING, stumbles=0)
         point("broker.start.recorded")
+
+    def _abandon(self, request: Request, why: str) -> None:
+        """Give up an attempt whose start can no longer be asked for, though an earlier call may have been heard.
+
+        The CE is asked, with the host's credential, to cancel.  What it reports then ends the attempt.
+        """
+        log.warning("%s: the attempt at %s is given up: %s", request.job, request.ce_endpoint, why)
+        try:
+            self._elements.cancel(str(request.ce_endpoint), str(request.ce_job))
+        except CeJobUnknown as error:
+            self._send_elsewhere(request, error)
+            return
+        except GridError as error:
+            log.warning("%s: cancelling at %s: %s", request.job, request.ce_endpoint, error.description)
+        self._ledger.step(
+            request,
+            self._trail(request),
+            reason=why,
+            next_try=time.time() + _ASK_AGAIN,
+            stumbles=request.stumbles + 1,
+        )
 
     def _cancel(self, request: Request) -> None:
         """Ask the CE to cancel; its report, not our wish, ends the job."""
@@ -193,18 +245,20 @@ class Planner:
             return
         except GridError as error:
             log.warning("%s: cancelling at %s: %s", request.job, request.ce_endpoint, error.description)
-        self.postpone(request, 30.0)
+        self.postpone(request, _ASK_AGAIN)
 
     # -- rules -------------------------------------------------------------------------------------------
 
-    def _hopeless(self, request: Request, now: float) -> str | None:
+    def _proxy_problem(self, request: Request, now: float) -> str | None:
         try:
             proxy = Credential.load(Path(request.proxy))
         except (OSError, ValueError, GridError):
             return f"X509 proxy not found or I/O error ({Path(request.proxy).name})"
-        if proxy.not_after.timestamp() <= now:
-            return "proxy expired"
-        return "request expired" if now >= request.expiry else None
+        return "proxy expired" if proxy.not_after.timestamp() <= now else None
+
+    def _abort(self, request: Request, trail: Trail, reason: str) -> None:
+        trail.aborted(reason)
+        self._ledger.end(request, trail, End.ABORTED, reason)
 
     def _end_cancelled(self, request: Request, trail: Trail) -> None:
         trail.cancelled("Cancelled by user")
@@ -216,8 +270,7 @@ class Planner:
         trail.hand_over_failed(str(request.ce_endpoint), error.description)
         outcome = after_infrastructure_failure(f"{request.ce_id}: {error.description}", self.attempts(request))
         if outcome.verdict is Verdict.ABORT:
-            trail.aborted(outcome.reason)
-            self._ledger.end(request, trail, End.ABORTED, outcome.reason)
+            self._abort(request, trail, outcome.reason)
             return
         trail.will_resubmit(outcome.reason, str(request.attempt))
         self._ledger.step(
@@ -228,6 +281,8 @@ class Planner:
             tried_hosts=_with(request.tried_hosts, str(request.ce_id)),
             next_try=time.time() + self._settings.infrastructure_delay * 2 ** min(request.infrastructure, 5),
             ce_job=None,
+            stumbles=0,
+            reason=None,
         )
 
     def attempts(self, request: Request) -> Attempts:
