@@ -14,6 +14,7 @@ class LbSettings:
     """What a bookkeeping server needs to know.
 
     :ivar host: the name that job ids carry; the certificate must name it.
+    :ivar port: the query port that job ids carry, if clients reach it by another than that of ``query_bind``.
     :ivar query_bind: ``host:port`` of pages and SOAP; clients find it by the job id (9000).
     :ivar soap_bind: ``host:port`` of SOAP alone (9003); the same is served at both.
     :ivar store_bind: ``host:port`` of the event port, the query port plus one (9001).
@@ -35,6 +36,7 @@ class LbSettings:
     key: Path
     trust_dir: Path
     run_dir: Path
+    port: int | None = None
     voms_dir: Path | None = None
     trusted: frozenset[str] = frozenset()
     policy: TrustPolicy = TrustPolicy()  # noqa: RUF009 - frozen
@@ -46,7 +48,7 @@ class LbSettings:
     @property
     def query_port(self) -> int:
         """The port that job ids carry."""
-        return int(self.query_bind.rpartition(":")[2])
+        return self.port or int(self.query_bind.rpartition(":")[2])
 
     @property
     def query_url(self) -> str:

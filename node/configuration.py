@@ -6,15 +6,26 @@ Every service has an address that it listens on (``bind`` and a port) and an add
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from grid.errors import ConfigurationError
 
 T = TypeVar("T")
+
+_HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[^/:\s]+)"
+_PORT = r":(?P<port>[0-9]{1,5})"
+_ENDPOINTS = {
+    "wmproxy": (re.compile(f"https://{_HOST}(?:{_PORT})?/\\S+"), "https://host:port/glite_wms_wmproxy_server"),
+    "lb": (re.compile(f"{_HOST}{_PORT}"), "host:port"),
+    "bdii": (re.compile(f"ldap://{_HOST}(?:{_PORT})?/?"), "ldap://host:port"),
+    "ce": (re.compile(f"https://{_HOST}(?:{_PORT})?/ce-cream/services"), "https://host:port/ce-cream/services"),
+}
 
 
 class ConfigurationFileError(ConfigurationError):
@@ -153,7 +164,13 @@ class Configuration:
         unknown = sorted(set(data) - set(sections))
         if unknown:
             raise ConfigurationFileError(path, f"section [{unknown[0]}] is unknown; there are {', '.join(sections)}")
-        return cls(path, **{name: _section(path, name, kind, data.get(name, {})) for name, kind in sections.items()})
+        made = cls(path, **{name: _section(path, name, kind, data.get(name, {})) for name, kind in sections.items()})
+        for name, (form, example) in _ENDPOINTS.items():
+            given = getattr(made, name).endpoint
+            found = form.fullmatch(given)
+            if given and not (found and 0 < int(found["port"] or 443) < 65536):
+                raise ConfigurationFileError(path, f"[{name}] endpoint must have the form {example}, not {given!r}")
+        return made
 
     @property
     def admitted_vos(self) -> tuple[str, ...]:
@@ -177,6 +194,12 @@ class Configuration:
     def ce_endpoint(self) -> str:
         """Root of the CE's services, without ``/CREAM2``."""
         return self.ce.endpoint or f"https://{self.node.host}:{self.ce.port}/ce-cream/services"
+
+    @property
+    def ce_address(self) -> tuple[str, int]:
+        """Host and port of the CE as others reach it; they stand in CE ids and addresses."""
+        parts = urlsplit(self.ce_endpoint)
+        return parts.hostname or self.node.host, parts.port or 443
 
     @property
     def information_system(self) -> str:

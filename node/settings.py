@@ -83,9 +83,10 @@ class Settings:
     @property
     def ce(self) -> CeSettings:
         layout, conf = self._layout, self._configuration
+        host, port = conf.ce_address
         return CeSettings(
-            host=conf.node.host,
-            port=conf.ce.port,
+            host=host,
+            port=port,
             bind=self._bind(conf.ce.port),
             work_directory=Path(conf.ce.work_directory) if conf.ce.work_directory else layout.ce_work_directory(),
             database_url=f"sqlite:///{layout.databases / 'ce.sqlite'}",
@@ -111,6 +112,7 @@ class Settings:
         layout, conf = self._layout, self._configuration
         return LbSettings(
             host=conf.lb_host,
+            port=conf.lb_port,
             query_bind=self._bind(conf.lb.port),
             soap_bind=self._bind(conf.lb.soap_port),
             store_bind=self._bind(conf.lb.store_port),
