@@ -8,6 +8,8 @@ CE's operator admits, since they must go on when the user's proxy has ended.
 from __future__ import annotations
 
 import hashlib
+import logging
+import re
 import ssl
 import threading
 import time
@@ -26,11 +28,16 @@ from gsi.tls import client_context
 from wsdl.client import RemoteFault, SoapClient
 from wsdl.delegation import delegate
 
+log = logging.getLogger("wms.broker")
+
 _CREAM = ("CREAM2.wsdl", "CREAM2")
 _DELEGATION = ("WMProxy-gridsite-delegation-2.0.0.wsdl", "gridsite-delegation")
 _KEPT_CLIENTS = 64
 _CONTEXT_LIFETIME = 60.0
 _REDELEGATE_AFTER = 3600.0
+_MAX_REASON = 4000
+_MAX_NODE = 255
+_EXIT_CODE = re.compile(r"-?[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -56,10 +63,14 @@ class CeEvent:
 
 @dataclass(frozen=True)
 class CeEvents:
-    """One answer to QueryEvent."""
+    """One answer to QueryEvent.
+
+    :ivar last: the greatest number in the answer, those of events that could not be read included.
+    """
 
     db_id: str
     events: tuple[CeEvent, ...]
+    last: int = 0
 
 
 class ComputingElements:
@@ -91,8 +102,11 @@ class ComputingElements:
         client = self._client(endpoint, _DELEGATION, "gridsite-delegation", proxy, digest)
         with _translated(endpoint):
             delegate(client, digest, Credential.load(proxy), limited=True)
+        now = time.monotonic()
         with self._lock:
-            self._delegated[(endpoint, digest)] = time.monotonic()
+            # Most jobs bring a proxy of their own: what is too old to be used again must not pile up.
+            self._delegated = {key: at for key, at in self._delegated.items() if now - at < _REDELEGATE_AFTER}
+            self._delegated[(endpoint, digest)] = now
         return digest
 
     def register(self, endpoint: str, proxy: Path, delegation: str, *, description_id: str, jdl: str) -> str:
@@ -168,7 +182,9 @@ class ComputingElements:
                 property=[{"name": "waitSeconds", "value": str(int(wait))}],
             )
         try:
-            return CeEvents(str(answer["dbId"]), tuple(_event(row) for row in answer["event"]))
+            rows = [(int(row["id"]), row) for row in answer["event"]]
+            events = tuple(event for number, row in rows if (event := _event(endpoint, number, row)) is not None)
+            return CeEvents(str(answer["dbId"]), events, max((number for number, _ in rows), default=0))
         except (KeyError, TypeError, ValueError) as error:
             raise CeRefused(endpoint, f"its events cannot be read: {error}") from error
 
@@ -248,17 +264,22 @@ def _raise_fault(endpoint: str, result: dict[str, Any]) -> None:
         raise CeRefused(endpoint, text)
 
 
-def _event(row: dict[str, Any]) -> CeEvent:
-    properties = {item["name"]: item["value"] for item in row["property"]}
-    exit_code = str(properties.get("exitCode") or "0")
-    return CeEvent(
-        number=int(row["id"]),
-        ce_job=str(properties["jobId"]),
-        state=CreamState(properties["status"]),
-        exit_code=int(exit_code) if exit_code.lstrip("-").isdigit() else 0,
-        failure_reason=str(properties.get("failureReason") or ""),
-        worker_node=str(properties.get("workerNode") or ""),
-        wrapper_code=str(properties.get("seqcode") or ""),
-        infrastructure=properties.get("infrastructure") == "true",
-        hopeless=properties.get("verdict") == "abort",
-    )
+def _event(endpoint: str, number: int, row: dict[str, Any]) -> CeEvent | None:
+    """The event of one row; None for one that cannot be read, which must not stop those behind it."""
+    try:
+        properties = {item["name"]: item["value"] for item in row["property"]}
+        exit_code = str(properties.get("exitCode") or "0")
+        return CeEvent(
+            number=number,
+            ce_job=str(properties["jobId"]),
+            state=CreamState(properties["status"]),
+            exit_code=int(exit_code) if _EXIT_CODE.fullmatch(exit_code) else 1,
+            failure_reason=str(properties.get("failureReason") or "")[:_MAX_REASON],
+            worker_node=str(properties.get("workerNode") or "")[:_MAX_NODE],
+            wrapper_code=str(properties.get("seqcode") or ""),
+            infrastructure=properties.get("infrastructure") == "true",
+            hopeless=properties.get("verdict") == "abort",
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        log.warning("event %d of %s cannot be read and is left out: %r", number, endpoint, error)
+        return None

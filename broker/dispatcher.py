@@ -103,6 +103,13 @@ class Dispatcher:
             self._ended.wait(_HELD_BACK)
 
     def _watch(self, endpoints: set[str]) -> None:
+        """A monitor for each CE that has jobs of ours, and no longer than it has."""
+        self._monitors = {at: monitor for at, monitor in self._monitors.items() if monitor.is_alive()}
+        for endpoint, monitor in self._monitors.items():
+            if endpoint in endpoints:
+                monitor.go_on()
+            else:
+                monitor.stop()
         for endpoint in endpoints - self._monitors.keys():
             monitor = CeMonitor(endpoint, self._reports, self._elements)
             self._monitors[endpoint] = monitor

@@ -28,8 +28,12 @@ from broker.trail import Trail
 from grid.errors import GridError
 from grid.faultpoints import point
 from grid.states import CreamState, DoneCode
+from jdl.parser import parse
 
 log = logging.getLogger("wms.broker")
+
+_UNHELD = 2.0
+"""Seconds between two questions to a CE that answers *nothing* at once."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +111,18 @@ class Reports:
             phase=Phase.WAITING,
             tried_hosts=request.tried_hosts if host in request.tried_hosts else (*request.tried_hosts, host),
             next_try=now + self.settings.infrastructure_delay * 2 ** min(request.infrastructure, 5),
-            expiry=max(request.expiry, now + self.settings.expiry_period),
+            expiry=self._expiry(request, now),
             ce_job=None,
             stumbles=0,
             reason=None,
             **{counter: getattr(request, counter) + 1},
         )
+
+    def _expiry(self, request: Request, now: float) -> float:
+        """The wait begins anew, unless the user has set its end (ExpiryTime)."""
+        if parse(request.ad).integer("ExpiryTime") is not None:
+            return request.expiry
+        return max(request.expiry, now + self.settings.expiry_period)
 
     def _judge_lost(self, request: Request, reason: str) -> Outcome:
         if request.cancelling:
@@ -161,16 +171,23 @@ class CeMonitor(threading.Thread):
         """End after the present answer."""
         self._stopped.set()
 
+    def go_on(self) -> None:
+        """Take :meth:`stop` back, if it is not too late: a thread that has ended does not come back."""
+        self._stopped.clear()
+
     def run(self) -> None:
         """Follow the CE's events."""
         silent_since: float | None = None
         delay = 0.5
         while not self._stopped.is_set():
+            asked = time.monotonic()
             try:
-                self._take()
+                news = self.take()
                 silent_since, delay = None, 0.5
+                if not news and time.monotonic() - asked < _UNHELD:
+                    self._stopped.wait(_UNHELD)  # this CE does not hold its answer back (now): do not spin
             except (CeUnreachable, CeRefused) as error:
-                silent_since = silent_since or time.monotonic()
+                silent_since = silent_since or asked
                 log.warning("%s; asking again in %.1f s", error.description, delay)
                 if time.monotonic() - silent_since > self._reports.settings.ce_lost_after:
                     self._give_up(f"the computing element has been silent for too long: {error.description}")
@@ -182,18 +199,25 @@ class CeMonitor(threading.Thread):
                 self._stopped.wait(delay)
                 delay = min(30.0, delay * 2)
 
-    def _take(self) -> None:
+    def take(self) -> bool:
+        """Ask once and record what came; False when there was nothing.
+
+        :raises CeUnreachable: when there is no answer.
+        :raises CeRefused: when the CE does not let this host watch.
+        """
         with self._ledger.engine.connect() as connection:
             db_id, last = queue.stream(connection, self.endpoint)
         answer = self._elements.events(self.endpoint, last, self._reports.settings.ce_poll)
         if db_id and answer.db_id != db_id:
-            self._give_up("the computing element has lost its database", answer.db_id)
-            return
-        if not answer.events and db_id:
-            return
-        position = max([last, *(event.number for event in answer.events)])
+            self._begin_anew(answer.db_id)
+            return True
+        position = max([last, answer.last, *(event.number for event in answer.events)])
+        if position == last and db_id:
+            return False
 
         def unit(connection: Connection) -> None:
+            if queue.stream(connection, self.endpoint) != (db_id, last):
+                return  # another monitor of this CE, that was about to end, took them
             self._reports.apply(connection, self.endpoint, answer.events)
             queue.set_stream(connection, self.endpoint, answer.db_id, position)
 
@@ -201,11 +225,40 @@ class CeMonitor(threading.Thread):
         self._ledger.writer.run(unit)
         point("broker.monitor.recorded")
         self._ledger.told()
+        return bool(answer.events)
 
-    def _give_up(self, reason: str, db_id: str | None = None) -> None:
+    def _begin_anew(self, db_id: str) -> None:
+        """The CE has another database: what is not in there is lost; what it took since then is not.
+
+        The requests are listed before the CE is asked, so that one that it takes in between is left alone.
+        """
+        lost = there = self._jobs_there()
+        after = 0
+        while lost:
+            answer = self._elements.events(self.endpoint, after, 0)
+            if answer.db_id != db_id:
+                return  # yet another one; the next look begins from there
+            lost = lost - {event.ce_job for event in answer.events}
+            if answer.last <= after:
+                break
+            after = answer.last
+        log.warning("%s has a new database; %d of its %d jobs are lost", self.endpoint, len(lost), len(there))
+        self._lose(lost, "the computing element has lost its database", db_id)
+
+    def _give_up(self, reason: str) -> None:
+        self._lose(self._jobs_there(), reason, None)
+
+    def _jobs_there(self) -> frozenset[str]:
+        with self._ledger.engine.connect() as connection:
+            return frozenset(str(request.ce_job) for request in queue.on_endpoint(connection, self.endpoint))
+
+    def _lose(self, ce_jobs: frozenset[str], reason: str, db_id: str | None) -> None:
+        """Send what still is at one of these jobs elsewhere; a new stream begins at 0."""
+
         def unit(connection: Connection) -> None:
             for request in queue.on_endpoint(connection, self.endpoint):
-                self._reports.lost(connection, request, reason)
+                if request.ce_job in ce_jobs:
+                    self._reports.lost(connection, request, reason)
             if db_id is not None:
                 queue.set_stream(connection, self.endpoint, db_id, 0)
 
@@ -214,21 +267,20 @@ class CeMonitor(threading.Thread):
 
 
 def purge_ended(ledger: Ledger, elements: ComputingElements, limit: int = 200) -> int:
-    """Tell the CEs to forget attempts that have ended; returns how many they forgot.
+    """Tell the CEs to forget attempts that have ended, at most ``limit`` at each; returns how many they forgot.
 
-    What fails is tried again at the next call; a CE purges by age anyhow.
+    What fails is tried again at the next call, and keeps no other CE waiting; a CE purges by age anyhow.
     """
     with ledger.engine.connect() as connection:
-        rows = queue.to_purge(connection, limit)
+        kept = {at: queue.to_purge(connection, at, limit) for at in queue.endpoints_to_purge(connection)}
     done: list[str] = []
-    for endpoint in sorted({row[1] for row in rows}):
-        mine = [(job, ce_job) for job, where, ce_job in rows if where == endpoint]
+    for endpoint, rows in kept.items():
         try:
-            elements.purge(endpoint, [ce_job for _, ce_job in mine])
+            elements.purge(endpoint, [ce_job for _, ce_job in rows])
         except GridError as error:
-            log.info("purging %d jobs at %s: %s", len(mine), endpoint, error.description)
+            log.info("purging %d jobs at %s: %s", len(rows), endpoint, error.description)
             continue
-        done += [job for job, _ in mine]
+        done += [job for job, _ in rows]
     if done:
         ledger.writer.run(lambda connection: queue.purged(connection, done))
     return len(done)

@@ -321,14 +321,28 @@ def move(connection: Connection, request: Request, **values: Any) -> bool:
     return done.rowcount == 1
 
 
-def to_purge(connection: Connection, limit: int) -> list[tuple[str, str, str]]:
-    """Ended attempts that the CE still keeps: ``(job id, endpoint, CE job)``."""
+def endpoints_to_purge(connection: Connection) -> list[str]:
+    """The CEs that still keep attempts that have ended."""
     rows = connection.execute(
-        sa.select(_REQUESTS.c.job_id, _REQUESTS.c.ce_endpoint, _REQUESTS.c.ce_job)
+        sa.select(_REQUESTS.c.ce_endpoint)
         .where(_REQUESTS.c.purge_ce == sa.true(), _REQUESTS.c.phase == Phase.ENDED.value)
+        .distinct()
+    )
+    return sorted(row[0] for row in rows)
+
+
+def to_purge(connection: Connection, endpoint: str, limit: int) -> list[tuple[str, str]]:
+    """Ended attempts that the CE at ``endpoint`` still keeps: ``(job id, CE job)``."""
+    rows = connection.execute(
+        sa.select(_REQUESTS.c.job_id, _REQUESTS.c.ce_job)
+        .where(
+            _REQUESTS.c.purge_ce == sa.true(),
+            _REQUESTS.c.phase == Phase.ENDED.value,
+            _REQUESTS.c.ce_endpoint == endpoint,
+        )
         .limit(limit)
     )
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [(row[0], row[1]) for row in rows]
 
 
 def purged(connection: Connection, job_ids: Sequence[str]) -> None:
