@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from asn1crypto import cms, parser
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
 from grid.fqan import Fqan, FqanError
@@ -235,7 +236,17 @@ def _certificates(der: bytes) -> tuple[x509.Certificate, ...]:
     encoded = outer if first[0] in (0xA0, 0x02) else _children(outer[0])
     if len(encoded) > MAX_CERTIFICATES:
         raise MalformedAttributes(f"embeds {len(encoded)} certificates; at most {MAX_CERTIFICATES} are read")
-    return tuple(x509.load_der_x509_certificate(certificate) for certificate in encoded)
+    return tuple(_readable(certificate) for certificate in encoded)
+
+
+def _readable(der: bytes) -> x509.Certificate:
+    """cryptography decodes names and keys at their first use, which must not be in the middle of a judgement."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        _ = certificate.subject, certificate.issuer, certificate.public_key()
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
+        raise MalformedAttributes("embeds a certificate that cannot be read") from error
+    return certificate
 
 
 def _targets(der: bytes) -> list[str]:

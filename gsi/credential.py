@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -187,9 +188,12 @@ def load_chain(data: bytes, *, source: str = "the chain") -> list[x509.Certifica
     if not blocks:
         raise ProxyError(f"{source} holds no certificate")
     try:
-        return [x509.load_pem_x509_certificate(block) for block in blocks]
-    except (ValueError, x509.InvalidVersion) as error:
+        certificates = [x509.load_pem_x509_certificate(block) for block in blocks]
+        for certificate in certificates:  # names and keys are decoded at their first use: that is to be here
+            _ = certificate.subject, certificate.issuer, certificate.public_key()
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
         raise ProxyError(f"A certificate of {source} cannot be read: {error}") from error
+    return certificates
 
 
 def _ordered(leaf: x509.Certificate, certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]:

@@ -22,6 +22,7 @@ from gsi.dn import slash
 from gsi.errors import BadProxy, ChainError, Untrusted, described
 from gsi.identity import Identity
 from gsi.trustdir import FileCache, Fingerprint, fingerprint
+from gsi.verdicts import Verdicts
 
 __all__ = ["TrustPolicy", "TrustStore"]
 
@@ -46,6 +47,7 @@ class TrustStore:
         self.voms_dir: Final = None if voms_dir is None else Path(voms_dir)
         self.policy: Final = policy or TrustPolicy()
         self._cache = FileCache()
+        self._verdicts = Verdicts()
         self._lock = threading.Lock()
         self._generation = 0
         self._looked = self._read = time.monotonic()
@@ -55,12 +57,20 @@ class TrustStore:
     def verify(self, chain: Sequence[x509.Certificate], *, now: datetime.datetime | None = None) -> Identity:
         """Judge a presented chain, leaf first, and say whose it is.
 
-        :param now: the moment to judge for (aware); ``None`` is the present.
+        :param now: the moment to judge for (aware); ``None`` is the present, for which a chain that was found good
+            a moment ago is not judged again (:mod:`gsi.verdicts`).
         :raises ChainError: a subclass names the certificate at fault and the reason.
         """
         anchors = self._current()
         try:
-            return _identify(chain, anchors, now or clock_now())
+            if now is not None:
+                return _identify(chain, anchors, now)
+            present = clock_now()
+            identity = self._verdicts.find(chain, anchors, present)
+            if identity is None:
+                identity = _identify(chain, anchors, present)
+                self._verdicts.keep(chain, anchors, identity)
+            return identity
         except ChainError as error:
             if chain:
                 error.subject = described(chain[0])

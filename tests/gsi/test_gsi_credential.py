@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 
@@ -119,3 +120,20 @@ def test_a_chain_that_is_too_long_is_refused(grid) -> None:
 def test_a_text_that_is_too_large_is_refused(grid) -> None:
     with pytest.raises(ProxyError, match="too large"):
         load_chain(Credential.certificate_pem(grid.alice.chain) + b"\n" * (300 << 10))
+
+
+@pytest.mark.parametrize(
+    ("found", "put"),
+    [
+        (bytes.fromhex("06092a864886f70d010101"), bytes.fromhex("06092a864886f70d01017f")),  # kind of key
+        (b"alice", b"\xff\xfeice"),  # name
+    ],
+    ids=["key", "name"],
+)
+def test_a_certificate_that_cannot_be_decoded_shows_when_it_is_loaded(grid, found: bytes, put: bytes) -> None:
+    whole = grid.alice.certificate.public_bytes(serialization.Encoding.DER)
+    broken = whole.replace(found, put)
+    assert broken != whole
+    pem = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(broken) + b"-----END CERTIFICATE-----\n"
+    with pytest.raises(ProxyError, match="cannot be read"):
+        load_chain(pem)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from asn1crypto import cms
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -329,3 +330,20 @@ def test_a_vo_that_is_added_is_seen_by_a_running_store(grid, carrying, tmp_path:
     while trust.verify(chain).vo is None and time.monotonic() < deadline:
         time.sleep(0.1)
     assert trust.verify(chain).vo == "tvo"
+
+
+@pytest.mark.parametrize(
+    ("found", "put"),
+    [
+        (bytes.fromhex("a003020102"), bytes.fromhex("a003020109")),  # version
+        (bytes.fromhex("06092a864886f70d010101"), bytes.fromhex("06092a864886f70d01017f")),  # kind of key
+        (b"voms", b"\xff\xfems"),  # name
+    ],
+    ids=["version", "key", "name"],
+)
+def test_an_embedded_certificate_that_cannot_be_read_is_refused_by_name(grid, carrying, trust, found, put):
+    whole = grid.voms.certificate.public_bytes(serialization.Encoding.DER)
+    broken = whole.replace(found, put)
+    assert broken != whole and len(broken) == len(whole)
+    with pytest.raises(VomsError, match="embeds a certificate that cannot be read"):
+        trust.verify(carrying(issued(grid).replace(whole, broken)))
