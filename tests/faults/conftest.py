@@ -16,6 +16,7 @@ import sqlite3
 import subprocess
 import tempfile
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,7 @@ class Grid:
         self.hit = node.root.parent / "armed.hit"
         self.jobs: list[Submitted] = []
         self.incidents: list[str] = []
-        self._number = 0
+        self._numbers = itertools.count(1)
         self._passed: set[str] = set()
 
     # the node's life
@@ -213,8 +214,7 @@ class Grid:
 
     def submit(self, *, sandbox: bool = True, seconds: float | None = None, tries: int = 8) -> Submitted:
         """Submit until a submission is confirmed, as a user would while services come and go."""
-        self._number += 1
-        word = f"job-{self._number}"
+        word = f"job-{next(self._numbers)}"
         pause = self.random.random() if seconds is None else seconds
         directory = Path(tempfile.mkdtemp(dir=self.node.work))
         (directory / "payload.sh").write_text(self.payload.read_text())
@@ -233,7 +233,7 @@ class Grid:
                 self.jobs.append(job)
                 return job
             self._half_submitted(result, word)
-            time.sleep(0.3 + 0.4 * number)
+            time.sleep(min(3.0, 0.3 + 0.4 * number))
         raise AssertionError(f"no submission in {tries}\n{result.stdout}\n{result.stderr}\n{self.node.logs()}")
 
     def _half_submitted(self, result, word: str) -> None:
@@ -261,16 +261,24 @@ class Grid:
             self.incidents.append(f"cancel of {job} failed: {' '.join((result.stdout + result.stderr).split())[-200:]}")
         return result.returncode == 0
 
-    def fetch(self, job: str, *options: str) -> dict[str, str] | None:
-        """Fetch the output once; file names with their sha256, or None when the command failed."""
+    def fetch(self, *arguments: str) -> dict[str, dict[str, str]] | None:
+        """Fetch the output of jobs once: for each job's unique part, file names with their sha256.
+
+        :param arguments: options and job identifiers.
+        :returns: None when the command failed.
+        """
         directory = Path(tempfile.mkdtemp(dir=self.node.work))
-        result = self._client(
-            "glite-wms-job-output", "--noint", "--nosubdir", "--dir", str(directory), *options, job
-        )
+        result = self._client("glite-wms-job-output", "--noint", "--dir", str(directory), *arguments, timeout=120)
         if result.returncode:
-            self.incidents.append(f"output of {job} failed: {' '.join((result.stdout + result.stderr).split())[-200:]}")
+            told = " ".join((result.stdout + result.stderr).split())[-300:]
+            self.incidents.append(f"output of {arguments} failed: {told}")
             return None
-        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in directory.iterdir()}
+        return {
+            path.name.partition("_")[2]: {
+                file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in path.iterdir()
+            }
+            for path in directory.iterdir()
+        }
 
     # the books
 
@@ -354,22 +362,22 @@ class Grid:
         states = self.until(self.states, 20, "L&B does not answer")
         expected = {job.job: job for job in self.jobs}
         assert set(expected) <= set(states), f"L&B does not know {set(expected) - set(states)}"
-        if new:
-            states = {job: state for job, state in states.items() if job not in self._passed}
+        looked_at = {job: state for job, state in states.items() if not (new and job in self._passed)}
         executions = self.executions()
-        verdicts = {}
-        problems = []
-        for job, state in states.items():
-            verdicts[job] = verdict = judge(self.events(job))
-            runs = executions.get(job, [])
-            wrong = [*verdict.wrong, *self._wrong_end(job, state, verdict), *_wrong_runs(verdict, runs, lost_runs)]
+        verdicts = {job: judge(self.events(job)) for job in looked_at}
+        problems = self._wrong_outputs(
+            [expected[job] for job, state in looked_at.items()
+             if state is JobState.Done and job in expected and job not in self._passed]
+        )  # fmt: skip
+        for job, state in looked_at.items():
+            verdict = verdicts[job]
+            wrong = [*verdict.wrong, *self._wrong_end(job, state, verdict)]
+            wrong += wrong_runs(verdict, executions.get(job, []), lost_runs=lost_runs)
             if job in expected and expected[job].started and verdict.end == "Aborted":
                 wrong.append("an accepted job was aborted")
-            if state is JobState.Done and job in expected:
-                wrong += self._wrong_output(expected[job])
             problems += [f"{job} ({state}): {sentence}" for sentence in wrong]
-        problems += [f"left running: {process}" for process in self.processes() if "wrapper.py" in process]
-        problems += [f"left running: {process}" for process in self.processes() if str(self.payload.name) in process]
+        left = [process for process in self.processes() if "wrapper.py" in process or self.payload.name in process]
+        problems += [f"left running: {process}" for process in left]
         assert not problems, "\n".join([*problems, self.report(), self.node.logs()])
         self._passed |= set(verdicts)
         return verdicts
@@ -385,17 +393,30 @@ class Grid:
             wrong.append("the broker has forgotten it")
         return wrong
 
-    def _wrong_output(self, job: Submitted) -> list[str]:
-        found = self.fetch(job.job, "--nopurge")
-        return [] if found == whole_output(job.word) else [f"its output is not whole: {found}"]
+    def _wrong_outputs(self, done: list[Submitted]) -> list[str]:
+        if not done:
+            return []
+        found = self.fetch("--nopurge", *(job.job for job in done))
+        if found is None:
+            return [f"the output could not be fetched: {self.incidents[-1]}"]
+        wrong = []
+        for job in done:
+            files = found.get(JobId.parse(job.job).unique)
+            if files != whole_output(job.word):
+                wrong.append(f"{job.job}: its output is not whole: {files}")
+        return wrong
 
     def report(self) -> str:
         """What is needed to go through it again."""
         return "\n".join([f"seed {self.seed}", *self.incidents[-20:], json.dumps(self.node.status().get("services"))])
 
 
-def _wrong_runs(verdict: Verdict, runs, lost_runs: bool) -> list[str]:
-    """Each attempt runs the payload at most once, the last one of a Done job from its begin to its end."""
+def wrong_runs(verdict: Verdict, runs, *, lost_runs: bool = False) -> list[str]:
+    """Each attempt runs the payload at most once, the last one of a Done job from its begin to its end.
+
+    :param runs: what the payload noted: ``begin`` or ``end``, and the attempt.
+    :param lost_runs: attempts may have begun and not ended, or not have begun.
+    """
     begun = [ce_job for what, ce_job in runs if what == "begin"]
     ended = [ce_job for what, ce_job in runs if what == "end"]
     wrong = [f"the attempt {job} ran its payload twice" for job in set(begun) if begun.count(job) > 1]
@@ -414,9 +435,9 @@ def _wrong_runs(verdict: Verdict, runs, lost_runs: bool) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def judged():
+def judgement():
     """The judge, for tests of the judge."""
-    return judge
+    return types.SimpleNamespace(judge=judge, wrong_runs=wrong_runs)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,83 @@
+"""Services are killed at random while jobs are on their way; afterwards every job has its one end and its output.
+
+Ten jobs, or as many as WMS_TEST_JOBS says (.ci/run: 50).  WMS_TEST_SEED repeats the choice of victims and pauses.
+"""
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from node.process import is_same
+
+JOBS = int(os.environ.get("WMS_TEST_JOBS", "10"))
+SEED = int(os.environ["WMS_TEST_SEED"]) if "WMS_TEST_SEED" in os.environ else None
+SERVICES = ("lb", "interlogger", "ce", "bdii", "broker", "wmproxy")
+WHOLE = 150.0 if JOBS <= 10 else 300.0
+"""Seconds for everything."""
+
+
+class Killer(threading.Thread):
+    """Kills a service every second or so until told to stop: the whole of it, or one worker of it."""
+
+    def __init__(self, grid) -> None:
+        super().__init__(name="killer", daemon=True)
+        self._grid = grid
+        self._random = random.Random(grid.seed)
+        self._stopped = threading.Event()
+        self.killed: list[str] = []
+
+    def run(self) -> None:
+        while not self._stopped.wait(self._random.uniform(0.1, 1.5)):
+            service = self._random.choice(SERVICES)
+            one_worker = self._random.random() < 0.4
+            state = self._grid.services()[service]
+            if state["pid"] is None or not is_same(state["pid"], state["started"]):
+                continue  # it is down already
+            victims = children(state["pid"]) if one_worker else []
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._random.choice(victims) if victims else state["pid"], signal.SIGKILL)
+                self.killed.append(f"{service}{' worker' if victims else ''}")
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join(30)
+
+
+def children(pid: int) -> list[int]:
+    """The workers of a service (those of a CE's workers are jobs and have another parent)."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def test_jobs_survive_services_that_are_killed_at_random(make_grid):
+    began = time.monotonic()
+    grid = make_grid(SEED)
+    print(f"seed {grid.seed}: WMS_TEST_SEED={grid.seed} repeats the kills")
+    grid.up()
+    killer = Killer(grid)
+    killer.start()
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            submissions = [pool.submit(grid.submit, sandbox=number % 3 > 0, tries=40) for number in range(JOBS)]
+        time.sleep(8)  # these kills fall on jobs that run
+    finally:
+        killer.stop()
+    grid.incidents.append(f"killed: {', '.join(killer.killed)}")
+    for submission in submissions:
+        submission.result()
+    assert len(set(killer.killed)) >= 3, killer.killed
+    grid.settle(WHOLE - (time.monotonic() - began))
+    verdicts = grid.check()
+    acknowledged = [job.job for job in grid.jobs if job.started]
+    assert len(acknowledged) == JOBS
+    assert {verdicts[job].end for job in acknowledged} == {"Done"}
+    took = time.monotonic() - began
+    print(f"{JOBS} jobs, {len(grid.incidents) - 1} requests that failed, {len(killer.killed)} kills, {took:.0f} s")
+    assert took < WHOLE + 30
