@@ -23,6 +23,9 @@ from jdl.sandbox import check_input, check_input_names, check_output, check_path
 
 __all__ = ["CheckedJob", "check"]
 
+MAX_USER_TAGS: Final = 100
+"""Each tag is an event, and each event rewrites the job's status with all tags so far: the work is their square."""
+
 _TYPES: Final = ("job", "dag", "collection")
 _LATER: Final = frozenset({"parametric", "interactive", "mpich"})
 _DEPRECATED: Final = {
@@ -184,8 +187,11 @@ def _check_formats(ad: ClassAd) -> None:
     if contact is not None and not _CONTACT.fullmatch(contact):
         raise TypeMismatch.wrong_format(ad.spelling("UserContact"), "user@host", ad.where("UserContact"))
     tags = ad.record("UserTags")
-    for name in tags or ():
-        if tags is not None:
+    if tags is not None:
+        if len(tags) > MAX_USER_TAGS:
+            reason = f"a job has at most {MAX_USER_TAGS} tags, and these are {len(tags)}"
+            raise WrongValue.because(ad.spelling("UserTags"), reason, ad.where("UserTags"))
+        for name in tags:
             tags.string(name)
     for name in ("ListenerPort", "ListenerHost", "ListenerPipeName"):
         if name in ad:

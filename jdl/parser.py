@@ -46,8 +46,8 @@ class Limits:
 
 LIMITS: Final = Limits()
 
-SUBMITTED: Final = Limits(characters=MAX_JDL_BYTES, depth=80)
-"""What a user may submit."""
+SUBMITTED: Final = Limits(characters=MAX_JDL_BYTES, words=200_000, depth=80)
+"""What a user may submit.  A second's work at most: a text of a million characters may be a million words."""
 
 _WORDS: Final[dict[str, bool | Undefined | Error]] = {
     "true": True,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from grid.errors import JdlError
 from jdl.attributes import ATTRIBUTES, PRIVATE, attribute
-from jdl.check import check
+from jdl.check import MAX_USER_TAGS, check
 from jdl.errors import AttributeFault, JdlSyntaxError, NotAccepted
 from jdl.parser import parse
 
@@ -227,3 +227,11 @@ def test_any_value_of_any_attribute_passes_or_is_refused_with_a_jdl_code(rows: l
         check(ad, vo="testvo")
     except JdlError as error:
         assert error.code in (1219, 1220, 1503, 1505, 1506, 1507, 1508, 1509)
+
+
+def test_more_user_tags_than_a_bookkeeping_server_should_bear_are_refused() -> None:
+    tags = "; ".join(f't{number} = "x"' for number in range(MAX_USER_TAGS))
+    assert check(parse(f"{GOOD} UserTags = [ {tags} ]"), vo="testvo")
+    found = fault(f'UserTags = [ {tags}; one_more = "x" ]')
+    assert (found.code, found.attribute) == (1506, "UserTags")
+    assert f"a job has at most {MAX_USER_TAGS} tags, and these are {MAX_USER_TAGS + 1}" in found.description

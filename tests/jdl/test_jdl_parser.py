@@ -162,6 +162,11 @@ def test_one_term_of_each_precedence_in_each_level_is_within_the_stack() -> None
         parse_expression("a || b && c | d ^ e & f == g < h << i + j * (" * 50 + "1" + ")" * 50)
 
 
+def test_a_submitted_text_of_many_short_words_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(JdlSyntaxError, match="more than 200000 words"):
+        parse("x = {" + "1," * 120_000 + "1}", SUBMITTED)
+
+
 def test_size_and_number_of_words_are_limited() -> None:
     with pytest.raises(JdlSyntaxError, match="more than 10"):
         parse("a = 1; b = 2", Limits(characters=10))
