@@ -4,7 +4,7 @@
 rule           who
 =============  =============================================================================
 known          anyone whose certificate chain is valid (getVersion, transfer protocols, sizes)
-member         a full proxy, or the certificate itself, of a member of an admitted VO
+member         a full proxy of RFC 3820, or the certificate itself, of a member of an admitted VO
                (register, submit, start, delegate, list-match)
 owner          the user who registered the job, by certificate: whichever proxy, whatever VO
 =============  =============================================================================
@@ -24,7 +24,7 @@ from gsi.identity import Identity
 from web import guard
 from web.identity import Authenticator
 from wmproxy import jobs
-from wmproxy.errors import FullProxyRequired, JobNotFound, VoNotAdmitted
+from wmproxy.errors import FullProxyRequired, JobNotFound, LegacyProxyRefused, VoNotAdmitted
 
 
 class AuthorizationPoint:
@@ -55,11 +55,14 @@ class AuthorizationPoint:
         """Admit a member of an admitted VO with a full proxy.
 
         :raises FullProxyRequired: for a limited proxy.
+        :raises LegacyProxyRefused: for a proxy older than RFC 3820.
         :raises VoNotAdmitted: naming the admitted ones.
         """
         identity = self.known(environ, action)
         if identity.limited:
             raise FullProxyRequired(identity.dn, action)
+        if identity.legacy:
+            raise LegacyProxyRefused(identity.dn, action)
         if identity.vo not in self._admitted:
             raise VoNotAdmitted(identity.dn, identity.vo, self._admitted)
         return identity

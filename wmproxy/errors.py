@@ -7,7 +7,8 @@
     │   └── JobNotFound            no such job, or somebody else's
     ├── AuthorizationDenied
     │   ├── VoNotAdmitted          names the admitted virtual organisations
-    │   └── FullProxyRequired      a limited proxy may not do this
+    │   ├── FullProxyRequired      a limited proxy may not do this
+    │   └── LegacyProxyRefused     nor may one older than RFC 3820
     ├── OperationNotAllowed
     │   ├── WrongPhase             the job is past, or not yet at, the moment for this
     │   └── TooManyFiles
@@ -59,6 +60,19 @@ class FullProxyRequired(AuthorizationDenied):
         super().__init__(
             f"{action} needs a full proxy, and the proxy of {dn} is limited; use the proxy that you made yourself",
             causes=["AuthorizationError: limited proxies may not register, submit, start or delegate"],
+        )
+
+
+class LegacyProxyRefused(AuthorizationDenied):
+    """A proxy of a kind older than RFC 3820 asks for something that creates work in the user's name."""
+
+    def __init__(self, dn: str, action: str) -> None:
+        self.dn = dn
+        self.action = action
+        super().__init__(
+            f"{action} needs a proxy of RFC 3820, and the proxy of {dn} is a legacy one; "
+            "make a new one (voms-proxy-init -rfc)",
+            causes=["AuthorizationError: legacy proxies may not register, submit, start or delegate"],
         )
 
 

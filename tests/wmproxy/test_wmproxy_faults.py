@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from gsi import proxy
+from gsi import proxy, voms
 from gsi.ca import TestCA, write_lsc
 from gsi.credential import Credential
 from wsdl.contract import Contract
@@ -129,6 +129,22 @@ def test_a_limited_proxy_makes_no_work(node, make_door, jdl, operation, tmp_path
     assert (fault.kind, fault.method, fault.code) == ("AuthorizationFault", operation, "1207")
     assert fault.description.startswith(f"{operation} needs a full proxy")
     assert limited.call("<w:getVersion/>").status == 200
+
+
+def test_a_legacy_proxy_reads_and_makes_no_work(node, make_door, alices, jdl, tmp_path):
+    server = Credential.load(node.root / "credentials" / "vomscredential.pem")
+    attributes = voms.issue(server, alices.certificate, "testvo", ["/testvo"], uri="localhost:15000", lifetime=HOUR)
+    extension = voms.proxy_extension([attributes])
+    proxy.create(alices, lifetime=HOUR, legacy="gt2", extensions=[extension]).save(tmp_path / "proxy")
+    legacy = make_door(tmp_path / "proxy")
+    assert legacy.call("<w:getVersion/>").status == 200
+    for operation, request in (
+        ("jobRegister", submission(jdl, "jobRegister")),
+        ("getProxyReq", "<w:getProxyReq><delegationID>legacy</delegationID></w:getProxyReq>"),
+    ):
+        fault = legacy.call(request).fault()
+        assert (fault.kind, fault.method, fault.code) == ("AuthorizationFault", operation, "1207")
+        assert fault.description.startswith(f"{operation} needs a proxy of RFC 3820")
 
 
 @pytest.fixture
