@@ -45,7 +45,8 @@ class StoreSettings:
 
     :ivar bind: ``host:port``; port 0 takes a free one.
     :ivar trusted: DNs of services that log for others, normalised or not.
-    :ivar max_connections: served at once; further ones are closed at once and come again.
+    :ivar max_connections: served at once.  One more pushes out whoever has gone longest without showing the
+        certificate of a trusted service: strangers cannot keep the services out.
     :ivar idle: seconds that a connection may be silent.
     :ivar patience: seconds in which a message must be whole, and an answer taken.
     """
@@ -82,6 +83,8 @@ class StoreListener:
         self._stored = stored or (lambda _: None)
         self._lock = threading.Lock()
         self._open: dict[socket.socket, threading.Thread] = {}
+        self._strangers: dict[socket.socket, None] = {}  # by age: not known to be a trusted service's
+        self._services: set[socket.socket] = set()
         self._closing = False
         self._listener = _listen(settings.bind)
         self._accepting = threading.Thread(target=self._accept, name="lb-store", daemon=True)
@@ -122,30 +125,54 @@ class StoreListener:
                 time.sleep(0.1)  # most likely out of descriptors: give connections time to end
                 continue
             with self._lock:
-                if self._closing or len(self._open) >= self._settings.max_connections:
+                if self._closing or not self._room():
                     connection.close()
                     continue
                 thread = threading.Thread(target=self._serve, args=(connection,), name="lb-store-peer", daemon=True)
                 self._open[connection] = thread
+                self._strangers[connection] = None
             thread.start()
+
+    def _room(self) -> bool:
+        """Make room for one more connection; False when there is none (called with the lock held)."""
+        limit = self._settings.max_connections
+        if len(self._strangers) + len(self._services) < limit:
+            return True
+        victim = next(iter(self._strangers), None)
+        if victim is None or len(self._open) >= 2 * limit:  # all are services', or the pushed out do not end
+            return False
+        del self._strangers[victim]
+        with contextlib.suppress(OSError):
+            victim.shutdown(socket.SHUT_RDWR)  # its thread, which waits for the peer, closes it
+        return True
+
+    def _trust(self, connection: socket.socket) -> None:
+        """Nobody pushes this connection out any more; one that has just been pushed out stays so."""
+        with self._lock:
+            if connection in self._strangers:
+                del self._strangers[connection]
+                self._services.add(connection)
 
     def _serve(self, connection: socket.socket) -> None:
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with contextlib.closing(self._context.wrap_socket(connection, server_side=True)) as secure:
-                self._converse(secure)
+                self._converse(secure, connection)
         except (GridError, OSError) as error:
             _log.info("a connection to the event port ended: %s", error)
         finally:
             with self._lock:
                 self._open.pop(connection, None)
+                self._strangers.pop(connection, None)
+                self._services.discard(connection)
             connection.close()
 
-    def _converse(self, secure: Any) -> None:
+    def _converse(self, secure: Any, connection: socket.socket) -> None:
         reader = wire.FrameReader(secure)
+        idle = self._settings.patience  # who connects has something to say
         while not self._closing:
             try:
-                body = reader.read(self._settings.idle, self._settings.patience)
+                body = reader.read(idle, self._settings.patience)
             except FrameError as error:
                 self._say(secure, [Answer(Major.PROTO, errno.EPROTO, error.description)])
                 return
@@ -161,6 +188,9 @@ class StoreListener:
                 self._say(secure, [Answer(Major.AUTH, errno.EACCES, error.description)] * len(bodies))
                 return
             sender = self._settings.sender(identity)
+            idle = self._settings.idle
+            if sender.trusted:
+                self._trust(connection)
             begun = [self._begin(body, sender) for body in bodies]
             self._say(secure, [self._finish(*one) for one in begun])
 

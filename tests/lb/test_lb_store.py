@@ -313,6 +313,8 @@ def test_more_connections_than_allowed_are_closed_at_once(make_server, grid):
     server = make_server(max_connections=1)
     dialler = Dialler(grid.channel())
     with dialler.dial("localhost", server.store_port, wire.Deadline(5)) as kept:
+        kept.sendall(wire.request("x"))
+        assert kept.recv(1)  # a trusted service's, from now on
         with pytest.raises((LoggingFailure, OSError)):
             with dialler.dial("localhost", server.store_port, wire.Deadline(5)) as second:
                 second.sendall(wire.request("x"))
@@ -320,3 +322,20 @@ def test_more_connections_than_allowed_are_closed_at_once(make_server, grid):
                 raise ConnectionError
         kept.sendall(wire.request("x"))
         assert kept.recv(1)
+
+
+def test_strangers_cannot_keep_the_services_out(make_server, grid, registrar):
+    server = make_server(max_connections=4)
+    logs = [JobLog(JobId.new("localhost", server.store_port - 1), grid.alice, Source.NetworkServer) for _ in range(2)]
+    silent = [socket.create_connection(("localhost", server.store_port)) for _ in range(6)]
+    user = Dialler(grid.channel("Bob")).dial("localhost", server.store_port, wire.Deadline(5))
+    user.sendall(wire.request("x"))
+    assert user.recv(1)
+    registrar.register(registration(logs[0]))  # its connection is kept
+    silent += [socket.create_connection(("localhost", server.store_port)) for _ in range(6)]
+    registrar.register(registration(logs[1]))
+    for sock in silent[:6]:
+        sock.settimeout(5)
+        assert sock.recv(1) == b"", "the oldest strangers make room"
+    for sock in [*silent, user]:
+        sock.close()
