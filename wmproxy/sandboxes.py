@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from grid.files import fsync_directory, make_directory, write_private
+from grid.files import fsync_directory, make_directory, write_new
 from grid.jobid import JobId, JobIdError
 
 _MAKING = ".making-"
@@ -124,7 +124,7 @@ class Sandboxes:
             for name in ("input", "output", "peek"):
                 os.mkdir(temporary / name, 0o700)
             for name, content in files:
-                write_private(temporary / name, content)
+                write_new(temporary / name, content)
             # The backup of the proxy is a second name of the same bytes until somebody renews the first.
             if (temporary / "user.proxy").exists():
                 os.link(temporary / "user.proxy", temporary / ".user.proxy.bak")

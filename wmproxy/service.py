@@ -105,7 +105,7 @@ class Application:
             Documents(["WMProxy.wsdl"], addresses),
         )
         self._files: Wsgi = FileTransfer(
-            SandboxPolicy(sandboxes, authorization, self._parts.ledger, settings.max_input_sandbox),
+            SandboxPolicy(sandboxes, authorization, self._parts.ledger, settings),
             authenticator.identify,
         )
         self._sandbox_path = f"/{settings.sandbox_directory}/"

@@ -15,6 +15,7 @@ class WmproxySettings:
     :ivar document_root: directory above the sandbox directory; its URL is the root of the server.
     :ivar admitted_vos: virtual organisations whose members may register, start and delegate.
     :ivar lb_host: host (and ``lb_port``: query port) of the bookkeeping server, as written into job ids.
+    :ivar max_output_files: files in one output directory; patterns may bring more than are named.
     :ivar version: what getVersion answers; digits and dots only, old clients compare it with 2.2.0, 2.9.0, 3.0.0.
     """
 
@@ -42,6 +43,7 @@ class WmproxySettings:
     max_input_sandbox: int = 100_000_000
     max_input_sandbox_files: int = 50
     max_output_sandbox_files: int = 50
+    max_output_files: int = 1000
     registration_deadline: float = 10.0
     match_deadline: float = 60.0
     expiry_period: float = 86_400.0

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from broker import queue
 from grid.jobid import JobId, JobIdError
 from gsi.identity import Identity
+from web import upload
 from web.transfer import Location, TransferRefused
 from wmproxy import jobs
 from wmproxy.authorization import AuthorizationPoint
@@ -15,6 +18,7 @@ from wmproxy.errors import JobNotFound
 from wmproxy.jobs import Job, Phase
 from wmproxy.ledger import Ledger
 from wmproxy.sandboxes import Sandboxes
+from wmproxy.settings import WmproxySettings
 
 _UNKNOWN = "there is no such file here, or it is not yours"
 
@@ -27,12 +31,12 @@ class SandboxPolicy:
     """
 
     def __init__(
-        self, sandboxes: Sandboxes, authorization: AuthorizationPoint, ledger: Ledger, max_input: int
+        self, sandboxes: Sandboxes, authorization: AuthorizationPoint, ledger: Ledger, settings: WmproxySettings
     ) -> None:
         self._sandboxes = sandboxes
         self._authorization = authorization
         self._ledger = ledger
-        self._max_input = max_input
+        self._settings = settings
 
     def locate(self, identity: Identity, method: str, path: str) -> Location:
         """Find the place of a URL path.
@@ -54,9 +58,12 @@ class SandboxPolicy:
             return Location(directory.input if parts[3] == "input" else directory.output, parts[4], None, None)
         if parts[3] == "output":
             self._may_write_output(record)
+            _check_room(directory.output, parts[4], self._settings.max_output_files)
             return Location(directory.output, parts[4], None, None)
         self._may_write_input(record)
-        return Location(directory.input, parts[4], self._max_input, lambda: self._open_input(record))
+        _check_room(directory.input, parts[4], self._settings.max_input_sandbox_files)
+        limit = self._settings.max_input_sandbox
+        return Location(directory.input, parts[4], limit, lambda: self._open_input(record), hidden=True)
 
     def _may_write_input(self, record: Job) -> None:
         if record.phase is not Phase.REGISTERED:
@@ -86,3 +93,21 @@ class SandboxPolicy:
                 yield
         except FileNotFoundError:
             raise TransferRefused(404, _UNKNOWN) from None
+
+
+def _check_room(directory: Path, name: str, limit: int) -> None:
+    """A job's directory takes so many names and no more; files under way are as many as the server's threads.
+
+    :raises TransferRefused: 507 when ``name`` would be one too many.
+    """
+    found = 0
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if entry.name == name:
+                    return
+                found += not upload.is_partial(entry.name)
+    except FileNotFoundError:
+        raise TransferRefused(404, _UNKNOWN) from None
+    if found >= limit:
+        raise TransferRefused(507, f"the sandbox holds {limit} files and takes no more; pack them into an archive")
