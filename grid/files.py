@@ -36,6 +36,23 @@ def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
     fsync_directory(directory)
 
 
+def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write ``data`` to a file that does not exist yet; its bytes are on disk when this returns, its name is not.
+
+    For the files of a directory that is being made under a name which nobody looks at: one fsync of the directory
+    (:func:`fsync_directory`) then makes all names durable at once.
+
+    :raises FileExistsError: when something stands there.
+    :raises OSError: when the file system refuses; the file may be there in part.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), mode)  # the umask may have taken bits away
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def fsync_directory(path: Path) -> None:
     """Make the names in a directory durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

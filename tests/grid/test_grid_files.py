@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from grid.errors import FileSystemFailure
-from grid.files import make_directory, read_bounded, write_private
+from grid.files import make_directory, read_bounded, write_new, write_private
 
 
 def test_a_private_file_has_its_mode_whatever_the_umask(tmp_path):
@@ -96,3 +96,19 @@ def test_a_file_that_names_another_point_or_none_harms_nobody(tmp_path):
     for text in ("x.y\n", "a.b@4\n", ""):
         (tmp_path / "armed").write_text(text)
         assert run_file(tmp_path, "broker").stdout == "alive\n"
+
+
+def test_a_new_file_is_private_and_never_replaces_anything(tmp_path):
+    previous = os.umask(0)
+    try:
+        write_new(tmp_path / "key", b"secret")
+    finally:
+        os.umask(previous)
+    assert (tmp_path / "key").read_bytes() == b"secret"
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError):
+        write_new(tmp_path / "key", b"other")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileExistsError):
+        write_new(tmp_path / "link", b"other")
+    assert (tmp_path / "key").read_bytes() == b"secret" and not (tmp_path / "elsewhere").exists()
