@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from broker.access import User
+from infosys.access import User
 from broker.matchmaker import WMS_REQUIREMENTS, Job, admits, refuses_jobs
 from broker.supermarket import Snapshot
 from infosys.ce_ads import CeRecord

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from broker.access import User, Verdict, judge
+from infosys.access import User, Verdict, judge
 from broker.supermarket import Snapshot
 from infosys.ce_ads import CeRecord
 from infosys.ce_id import CeId, CeIdError

@@ -208,11 +208,11 @@ class CeMonitor(threading.Thread):
         with self._ledger.engine.connect() as connection:
             db_id, last = queue.stream(connection, self.endpoint)
         answer = self._elements.events(self.endpoint, last, self._reports.settings.ce_poll)
-        if db_id and answer.db_id != db_id:
+        if answer.db_id != db_id:
             self._begin_anew(answer.db_id)
             return True
         position = max([last, answer.last, *(event.number for event in answer.events)])
-        if position == last and db_id:
+        if position == last:
             return False
 
         def unit(connection: Connection) -> None:
@@ -228,9 +228,9 @@ class CeMonitor(threading.Thread):
         return bool(answer.events)
 
     def _begin_anew(self, db_id: str) -> None:
-        """The CE has another database: what is not in there is lost; what it took since then is not.
+        """The CE has another database than before, or is heard for the first time: what is not in there is lost.
 
-        The requests are listed before the CE is asked, so that one that it takes in between is left alone.
+        What it took since then is not.  The requests are listed before the CE is asked, so that one that it takes in between is left alone.
         """
         lost = there = self._jobs_there()
         after = 0
@@ -242,7 +242,8 @@ class CeMonitor(threading.Thread):
             if answer.last <= after:
                 break
             after = answer.last
-        log.warning("%s has a new database; %d of its %d jobs are lost", self.endpoint, len(lost), len(there))
+        if lost:
+            log.warning("%s has a new database; %d of its %d jobs are lost", self.endpoint, len(lost), len(there))
         self._lose(lost, "the computing element has lost its database", db_id)
 
     def _give_up(self, reason: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from broker import queue
-from broker.access import User
+from infosys.access import User
 from broker.ce_client import ComputingElements
 from broker.control import ControlServer
 from broker.dispatcher import Dispatcher

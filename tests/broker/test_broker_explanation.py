@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from broker.access import User
+from infosys.access import User
 from broker.explanation import explain
 from broker.matchmaker import Job
 from broker.supermarket import Snapshot

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.access import User
+from infosys.access import User
 from broker.matchmaker import Candidate, Job, MatchResult, match
 from broker.supermarket import Snapshot
 from grid.fqan import Fqan
