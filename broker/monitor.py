@@ -228,9 +228,10 @@ class CeMonitor(threading.Thread):
         return bool(answer.events)
 
     def _begin_anew(self, db_id: str) -> None:
-        """The CE has another database than before, or is heard for the first time: what is not in there is lost.
+        """The CE has another database than before, or is heard for the first time.
 
-        What it took since then is not.  The requests are listed before the CE is asked, so that one that it takes in between is left alone.
+        What is not in there is lost; what it took since then is not.  The requests are listed before the CE is
+        asked, so that one that it takes in between is left alone.
         """
         lost = there = self._jobs_there()
         after = 0

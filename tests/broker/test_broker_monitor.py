@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from broker import monitor, queue
 from broker.ce_client import CeEvents
 from broker.dispatcher import Dispatcher
-from broker.errors import CeUnreachable
+from broker.errors import CeRefused, CeUnreachable
 from broker.monitor import CeMonitor
 from broker.queue import End, Phase
 from broker.supermarket import Snapshot
@@ -363,7 +364,7 @@ class Chaos:
                 self.seen.append(request)
             live = [name for ce in self.world.ces for name in ce.live(job)]
             assert len(live) <= 1, f"{job} runs twice: {live}"
-            assert request.failures <= self.own_failures[job], "a failure of the infrastructure was counted as the job's"
+            assert request.failures <= self.own_failures[job], "the infrastructure's failure was counted as the job's"
             if request.phase is Phase.ENDED:
                 assert not live, f"{job} has ended ({request.reason}) and runs"
             else:
@@ -399,10 +400,8 @@ class Chaos:
 
     def _take(self, number: int) -> None:
         ends = list(self.world.elements.ces)
-        try:
+        with contextlib.suppress(CeRefused):
             CeMonitor(ends[number], self.world.reports, self.world.elements).take()
-        except monitor.CeRefused:
-            pass
 
     def _again(self, number: int) -> None:
         """A crash took back how far the stream was read: old events come again."""

@@ -1,4 +1,4 @@
-"""The planner's steps, one at a time, with scripted computing elements: what each answer, and each silence, leads to."""
+"""The planner's steps, one at a time, with scripted computing elements: what each answer and each silence means."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_what_ended_is_purged_at_its_ce_and_a_dead_ce_keeps_no_other_waiting(wor
         ce.go(name, CreamState.DONE_OK)
     world.take()
     first.refusing.add("register")
-    job, ce, name = world.running("b")
+    _, ce, name = world.running("b")
     assert ce is second
     ce.go(name, CreamState.DONE_OK)
     world.take()
@@ -250,9 +250,7 @@ def test_a_ce_that_forgot_a_registered_job_gets_no_second_start(world):
 def test_a_job_is_cancelled_wherever_it_stands_and_has_one_end(make_world, where, kill_at, two):
     world = make_world(snapshot=Snapshot() if where == "waiting" else two)
     job = world.submit()
-    if where == "waiting":
-        world.step(job)
-    elif where == "running":
+    if where in ("waiting", "running"):
         world.step(job)
     elif where != "queued":
         kill_at(where)
@@ -288,7 +286,7 @@ def test_a_job_that_fails_while_it_is_cancelled_is_cancelled_and_not_sent_again(
 
 
 def test_cancelling_is_asked_again_until_a_ce_that_was_away_has_heard_it(world):
-    job, ce, name = world.running()
+    job, ce, _ = world.running()
     ce.down = True
     world.cancel(job)
     request = world.step(job)
