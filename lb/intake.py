@@ -8,9 +8,9 @@ from __future__ import annotations
 import errno
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 
@@ -37,6 +37,19 @@ from lb.status import STATUS_VERSION, JobStatus, from_json, to_json
 
 _jobs = tables.jobs.c
 _events = tables.events.c
+
+# Made once, since making a statement costs several times what running it does.  Parameters that are not columns'
+# own names begin with "wanted".
+_JOB: Final = select(tables.jobs).where(_jobs.unique_id == bindparam("wanted"), _jobs.jobid == bindparam("wanted_id"))
+_JOB_IN_TURN: Final = _JOB.with_for_update()
+_KNOWN: Final = select(_events.number).where(
+    _events.job == bindparam("wanted"), _events.digest == bindparam("wanted_digest")
+)
+_THIS_JOB: Final = update(tables.jobs).where(_jobs.unique_id == bindparam("wanted"))
+_MOVE: Final = _THIS_JOB.values({name: bindparam(name) for name in ("state", "status", "status_version", "events")})
+_MOVE_NODE: Final = _MOVE.values({"class": bindparam("class")})
+_ADD_JOB: Final = insert(tables.jobs)
+_ADD_EVENT: Final = insert(tables.events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +103,21 @@ class Intake:
             _insert_job(connection, status, parent=parent.unique_id if parent else None)
         except IntegrityError:
             raise EventRefused(errno.EPERM, f"{event.jobid} cannot be registered: the identifier is taken") from None
-        _insert_event(connection, event, line)
+        _insert_event(connection, event, line, digest(event))
         if parent is not None:
             self._count(connection, parent.unique_id, status.job_id, None, class_of(status), event.type)
         _insert_nodes(connection, event)
         return True
 
     def _add(self, connection: Connection, job: Row[Any], status: JobStatus, event: Event, line: str) -> bool:
-        known = select(_events.number).where(_events.job == job.unique_id, _events.digest == digest(event))
-        if connection.execute(known).first() is not None:
+        named = digest(event)
+        known = connection.execute(_KNOWN, {"wanted": job.unique_id, "wanted_digest": named})
+        if known.first() is not None:
             return False
-        _insert_event(connection, event, line)
+        _insert_event(connection, event, line, named)
         after = advance(status, event)[0] if in_order(status, event) else refold(connection, job)
         values: dict[str, Any] = {
+            "wanted": job.unique_id,
             "state": after.state.value,
             "status": to_json(after),
             "status_version": STATUS_VERSION,
@@ -110,7 +125,7 @@ class Intake:
         }
         if job.parent is not None:
             values["class"] = class_of(after).value
-        connection.execute(update(tables.jobs).where(_jobs.unique_id == job.unique_id).values(values))
+        connection.execute(_MOVE if job.parent is None else _MOVE_NODE, values)
         if job.parent is not None and job._mapping["class"] != values["class"]:
             old = NodeClass(job._mapping["class"])
             self._count(connection, job.parent, after.job_id, old, class_of(after), event.type)
@@ -175,10 +190,9 @@ def _status(connection: Connection, job: Row[Any]) -> JobStatus:
 
 
 def _find(connection: Connection, jobid: JobId) -> Row[Any] | None:
-    query = select(tables.jobs).where(_jobs.unique_id == jobid.unique, _jobs.jobid == str(jobid))
-    if connection.dialect.name == "postgresql":
-        query = query.with_for_update()  # two servers on one database take turns
-    return connection.execute(query).first()
+    in_turn = connection.dialect.name == "postgresql"  # two servers on one database take turns
+    wanted = {"wanted": jobid.unique, "wanted_id": str(jobid)}
+    return connection.execute(_JOB_IN_TURN if in_turn else _JOB, wanted).first()
 
 
 def _parent(connection: Connection, event: Event, sender: Sender) -> Row[Any] | None:
@@ -193,7 +207,7 @@ def _parent(connection: Connection, event: Event, sender: Sender) -> Row[Any] | 
 
 def _insert_job(connection: Connection, status: JobStatus, *, parent: str | None) -> None:
     row = _job_row(status, parent) | {"events": 1}
-    connection.execute(insert(tables.jobs).values(row))
+    connection.execute(_ADD_JOB, row)
 
 
 def _job_row(status: JobStatus, parent: str | None) -> dict[str, Any]:
@@ -218,18 +232,17 @@ def _insert_nodes(connection: Connection, registration: Event) -> None:
         _job_row(node, parent) | {"position": position, "born": to_json(node), "events": 0}
         for position, node in enumerate(nodes)
     ]
-    connection.execute(insert(tables.jobs), rows)
+    connection.execute(_ADD_JOB, rows)
     histogram = histogram_text({NodeClass.REST: len(nodes)})
     connection.execute(update(tables.jobs).where(_jobs.unique_id == parent).values(histogram=histogram))
 
 
-def _insert_event(connection: Connection, event: Event, line: str) -> None:
-    connection.execute(
-        insert(tables.events).values(
-            job=event.jobid.unique,
-            digest=digest(event),
-            type=event.type,
-            arrived=ulm_date(now()),
-            line=line,
-        )
-    )
+def _insert_event(connection: Connection, event: Event, line: str, named: str) -> None:
+    row = {
+        "job": event.jobid.unique,
+        "digest": named,
+        "type": event.type,
+        "arrived": ulm_date(now()),
+        "line": line,
+    }
+    connection.execute(_ADD_EVENT, row)

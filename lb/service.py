@@ -89,7 +89,9 @@ class BookkeepingServer:
             self._pages = Pages(self.database, access, settings.host.lower(), settings.query_port)
             self._documents = Documents((WSDL,), {PORT: settings.soap_url})
             port = BookkeepingPort(self.database, access, settings.max_jobs)
-            self._soap = soap_application(Contract.load(WSDL), {PORT: port}, self._documents)
+            self._soap = soap_application(
+                Contract.load(WSDL), {PORT: port}, self._documents, identify=authenticator.identify
+            )
             context = ServerContext(settings.certificate, settings.key)
             self._store = StoreListener(settings.store, context, authenticator, self.database).start()
         except ConfigurationError:

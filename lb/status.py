@@ -6,6 +6,7 @@ import datetime
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, Final
 
 from grid.errors import InternalFailure
@@ -159,13 +160,19 @@ def from_json(text: str) -> JobStatus:
         raise InternalFailure("a kept job status cannot be read; it will be made anew from the events") from error
 
 
+@cache
+def _defaults(kind: type[Any]) -> tuple[tuple[str, object], ...]:
+    """Names and defaults; asked for once, since every event writes a status."""
+    return tuple((own.name, own.default) for own in fields(kind))
+
+
 def _plain(value: object) -> Any:
     if isinstance(value, JobStatus | Marks | Branch):
         kept: dict[str, Any] = {}
-        for own in fields(value):
-            item = getattr(value, own.name)
-            if item != own.default and item != ():
-                kept[own.name] = _plain(item)
+        for name, default in _defaults(type(value)):
+            item = getattr(value, name)
+            if item != default and item != ():
+                kept[name] = item if type(item) is str else _plain(item)
         return kept
     if isinstance(value, datetime.datetime):
         return value.isoformat()
