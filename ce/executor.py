@@ -26,7 +26,7 @@ from ce.description import read_description
 from ce.jobproxy import ProxySource
 from ce.logbook import Logbook
 from ce.lrms import BatchJob, Lrms
-from ce.outcome import MAX_LAUNCHES, judge, may_launch_again
+from ce.outcome import CANCELLED, MAX_LAUNCHES, judge, may_launch_again
 from ce.reports import Forged, Result, Step, read_result, read_steps
 from ce.settings import CeSettings
 from ce.staging import Staging
@@ -347,7 +347,14 @@ def _to_idle(name: str, moment: float) -> Callable[[Connection], bool]:
 
 
 def _to_pending(name: str) -> Callable[[Connection], bool]:
+    """Back to the beginning, unless the job was cancelled meanwhile: then it ends here, as nothing of it runs."""
+
     def work(db: Connection) -> bool:
+        job = database.get_job(db, name)
+        if job is None or job.state.final:
+            return False
+        if job.cancel:
+            return database.change(db, name, Change(CreamState.CANCELLED, time.time(), reason=CANCELLED))
         database.set_fields(db, name, state=CreamState.PENDING.value, batch_id=None)
         return True
 

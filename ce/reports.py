@@ -108,7 +108,10 @@ def read_result(control: Path, uid: int) -> Result | None:
 def _read(control: Path, name: str, uid: int, limit: int) -> bytes | None:
     """Read a file by descriptors, from the directory above which only the service can write."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    top = os.open(control.parent, flags | os.O_DIRECTORY)
+    try:
+        top = os.open(control.parent, flags | os.O_DIRECTORY)
+    except FileNotFoundError:  # somebody has tidied up: this job has left nothing, and no other one may suffer
+        return None
     try:
         middle = os.open(control.name, flags | os.O_DIRECTORY, dir_fd=top)
         try:

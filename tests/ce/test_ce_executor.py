@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from ce import database, executor
 from ce.accounts import AccountMap
 from ce.board import EventBoard
 from ce.database import SCHEMA_VERSION, accounts, ensure_identity, metadata, outbox
@@ -349,6 +351,26 @@ def test_a_payload_cannot_read_keys_database_or_other_jobs(element, settings, pl
         assert ce.last(job).exit_code not in (0, None)
         ce.jobs.cancel(ADMIN, other)
         until(lambda: ce.last(other).state.final)
+
+
+def test_a_directory_that_was_tidied_away_harms_nobody_but_its_job(element, settings, until):
+    with element() as ce:
+        job = ce.submit(jdl(arguments='-c "sleep 2"'), name="a")
+        until(lambda: "REALLY-RUNNING" in ce.states(job))
+        shutil.rmtree(settings.jobs_directory / job)
+        other = ce.submit(jdl(executable="/bin/true"), name="b")
+        until(lambda: ce.last(other).state == "DONE-OK")
+        until(lambda: ce.last(job).state == "DONE-FAILED")
+        assert ce.last(job).infrastructure
+
+
+def test_a_job_cancelled_while_it_is_put_back_to_the_beginning_ends_cancelled(element, settings):
+    with element() as ce:
+        job = ce.jobs.register(ALICE, jdl(), "d", admit=lambda queue: None).id
+        with ce.engine.begin() as db:
+            database.set_fields(db, job, state="IDLE", batch_id="x", cancel=True)
+            executor._to_pending(job)(db)
+        assert ce.last(job).state == "CANCELLED"
 
 
 def test_a_forged_result_harms_nobody_but_its_job(element, until):

@@ -123,3 +123,8 @@ def test_any_record_is_either_read_or_refused(change):
         except Forged:
             return
         assert result.verdict in ("ok", "abort", "resubmit")
+
+
+def test_a_job_whose_directory_was_tidied_away_has_left_nothing(tmp_path):
+    assert read_result(tmp_path / "gone" / "control", os.geteuid()) is None
+    assert read_steps(tmp_path / "gone" / "control", os.geteuid()) == ()
