@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from infosys.access import User
 from broker.matchmaker import WMS_REQUIREMENTS, Job, admits, refuses_jobs
 from broker.supermarket import Snapshot
+from infosys.access import User
 from infosys.ce_ads import CeRecord
 from infosys.ce_id import CeId, CeIdError
 from jdl.evaluate import compile as compiled

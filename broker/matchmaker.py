@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from infosys.access import User, Verdict, judge
 from broker.supermarket import Snapshot
+from infosys.access import User, Verdict, judge
 from infosys.ce_ads import CeRecord
 from infosys.ce_id import CeId, CeIdError
 from jdl.evaluate import compile as compiled

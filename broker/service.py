@@ -11,7 +11,6 @@ from typing import Any
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from broker import queue
-from infosys.access import User
 from broker.ce_client import ComputingElements
 from broker.control import ControlServer
 from broker.dispatcher import Dispatcher
@@ -23,6 +22,7 @@ from broker.settings import BrokerSettings
 from broker.supermarket import Supermarket
 from grid.doorbell import Doorbell, ring
 from grid.fqan import Fqan
+from infosys.access import User
 from infosys.client import LdapSource
 from jdl.parser import parse
 from storage import schema

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ce.access import Decision, Holder, decide
 from ce.errors import LimitedProxy, NotAdmitted
 from ce.jobs import Caller
 from ce.settings import CeSettings, Queue
 from grid.dn import normalise
 from gsi.identity import Identity
+from infosys.access import User, judge
 from web.guard import asked
 from web.identity import Authenticator
 from wsdl.service import Call
@@ -71,11 +71,11 @@ class Authorization:
         if not identity.full_proxy:
             asked(action, "refused: limited proxy")
             raise LimitedProxy(identity.dn, action)
-        decisions = {decide(queue.access_rules, _holder(identity)) for queue in self._settings.queues}
-        if Decision.ADMITTED not in decisions:
+        verdicts = [judge(queue.access_rules, _user(identity)) for queue in self._settings.queues]
+        if not any(verdict.allowed for verdict in verdicts):
             asked(action, "refused: no queue admits")
             rules = sorted({rule for queue in self._settings.queues for rule in _admitting(queue)})
-            raise NotAdmitted(identity.dn, "*", rules, Decision.DENIED in decisions)
+            raise NotAdmitted(identity.dn, "*", rules, any(verdict.rule for verdict in verdicts))
         asked(action, "admitted")
         return identity
 
@@ -94,14 +94,14 @@ def admit(queue: Queue, identity: Identity) -> None:
 
     :raises NotAdmitted: naming what the queue admits.
     """
-    decision = decide(queue.access_rules, _holder(identity))
-    if decision is not Decision.ADMITTED:
-        raise NotAdmitted(identity.dn, queue.name, _admitting(queue), decision is Decision.DENIED)
+    verdict = judge(queue.access_rules, _user(identity))
+    if not verdict.allowed:
+        raise NotAdmitted(identity.dn, queue.name, _admitting(queue), verdict.rule is not None)
 
 
 def _admitting(queue: Queue) -> list[str]:
     return [rule for rule in queue.access_rules if not rule.upper().startswith("DENY:")]
 
 
-def _holder(identity: Identity) -> Holder:
-    return Holder(identity.dn, identity.vo, tuple(identity.fqans))
+def _user(identity: Identity) -> User:
+    return User(identity.dn, tuple(identity.fqans), identity.vo)

@@ -44,7 +44,7 @@ class CeRecord:
     :ivar key: the CE id, followed by ``/<view>`` for a view.
     :ivar ce_id: its GlueCEUniqueID; several records may share it.
     :ivar ad: what ``other`` means in a job's requirements and rank; not to be changed.
-    :ivar access_rules: who may use it (:mod:`broker.access`).
+    :ivar access_rules: who may use it (:mod:`infosys.access`).
     :ivar host: GlueCEInfoHostName.
     :ivar endpoint: base URL of the CREAM service, ``https://host:port/ce-cream/services``; empty for another kind.
     :ivar site: GlueSiteUniqueID.

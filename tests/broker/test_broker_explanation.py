@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from infosys.access import User
 from broker.explanation import explain
 from broker.matchmaker import Job
 from broker.supermarket import Snapshot
 from grid.fqan import Fqan
+from infosys.access import User
 from infosys.ce_ads import CeRecord
 from jdl.parser import parse
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infosys.access import User
 from broker.matchmaker import Candidate, Job, MatchResult, match
 from broker.supermarket import Snapshot
 from grid.fqan import Fqan
+from infosys.access import User
 from infosys.ce_ads import CeRecord
 from infosys.glue1 import CEState, VOView
 from jdl.parser import parse

@@ -1,0 +1,69 @@
+"""Who may use a computing element: the rules of GlueCEAccessControlBaseRule (gLite WMS, WmsRequirements).
+
+A rule is ``VO:<vo>``, ``VOMS:<fqan>``, ``DENY:<fqan>`` or a DN.  A user is admitted by the DN, by the VO or by the
+primary FQAN, unless the primary FQAN is denied.  Only the primary FQAN counts: it is what the job will run with, and
+a user chooses it when the proxy is made.  DNs, VOs and the prefixes ignore case; groups and roles do not, and a group
+does not admit its subgroups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from grid.dn import normalise
+from grid.fqan import Fqan
+from jdl.fqan_member import fqan_member
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whose job it is.
+
+    :ivar dn: the identity's DN in slash form, from the verified chain.
+    :ivar fqans: verified VOMS attributes, the primary one first.
+    :ivar virtual_organisation: the VO when it is known otherwise; without it, that of the primary FQAN.
+    """
+
+    dn: str
+    fqans: tuple[Fqan, ...] = ()
+    virtual_organisation: str | None = None
+
+    @property
+    def vo(self) -> str | None:
+        """The virtual organisation, None for a user without."""
+        return self.virtual_organisation or (self.fqans[0].vo if self.fqans else None)
+
+    @property
+    def primary(self) -> str | None:
+        """The primary FQAN as text without ``NULL`` parts."""
+        return str(self.fqans[0]) if self.fqans else None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the user is admitted, and the rule that decided; None when no rule speaks of the user."""
+
+    allowed: bool
+    rule: str | None = None
+
+
+def judge(rules: Iterable[str], user: User) -> Verdict:
+    """What the rules of one computing element (or VO view) say about the user; DENY wins."""
+    granted: str | None = None
+    for rule in rules:
+        prefix = rule[:5].upper()
+        if prefix == "DENY:":
+            if user.primary is not None and fqan_member("DENY:" + user.primary, rule):
+                return Verdict(False, rule)
+        elif granted is None and _grants(rule, prefix, user):
+            granted = rule
+    return Verdict(granted is not None, granted)
+
+
+def _grants(rule: str, prefix: str, user: User) -> bool:
+    if prefix == "VOMS:":
+        return user.primary is not None and fqan_member("VOMS:" + user.primary, rule)
+    if prefix[:3] == "VO:":
+        return bool(user.vo) and rule[3:].lower() == str(user.vo).lower()
+    return rule.startswith("/") and normalise(rule).lower() == normalise(user.dn).lower()

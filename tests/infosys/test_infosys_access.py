@@ -1,0 +1,65 @@
+"""Who may use a computing element."""
+
+from __future__ import annotations
+
+import pytest
+
+from grid.fqan import Fqan
+from infosys.access import User, Verdict, judge
+
+DN = "/DC=org/DC=example/CN=Ada Lovelace"
+
+
+def user(*fqans: str, vo: str | None = None) -> User:
+    return User(DN, tuple(Fqan.parse(text) for text in fqans), vo)
+
+
+@pytest.mark.parametrize(
+    ("rules", "fqans", "allowed"),
+    [
+        (("VO:vo",), ("/vo",), True),
+        (("vo:VO",), ("/vo/group/Role=x",), True),
+        (("VO:vo",), ("/vo2",), False),
+        (("VOMS:/vo",), ("/vo",), True),
+        (("VOMS:/vo",), ("/vo/group",), False),  # a group does not admit its subgroups
+        (("VOMS:/vo/*",), ("/vo/group",), True),
+        (("VOMS:/vo",), ("/vo/Role=NULL/Capability=NULL",), True),
+        (("VOMS:/vo/Role=NULL",), ("/vo",), True),
+        (("VOMS:/vo",), ("/vo/Role=production",), False),
+        (("VOMS:/vo/Role=production",), ("/vo",), False),
+        (("VOMS:/vo/Role=*",), ("/vo/Role=production",), True),
+        (("voms:/vo",), ("/vo",), True),
+        (("VOMS:/VO",), ("/vo",), False),  # groups do not ignore case
+        (("VOMS:/v.",), ("/vo",), False),  # a dot is a dot
+        (("VO:vo", "DENY:/vo"), ("/vo",), False),
+        (("DENY:/vo/Role=bad", "VO:vo"), ("/vo/Role=bad",), False),
+        (("DENY:/vo/Role=bad", "VO:vo"), ("/vo",), True),
+        (("DENY:/*",), ("/vo",), False),
+        ((DN,), (), True),
+        ((DN.lower(),), (), True),
+        (("/DC=org/DC=example/CN=Ada",), (), False),
+        (("VO:",), (), False),
+        (("VOMS:/vo", "VO:vo"), (), False),
+        ((), ("/vo",), False),
+        (("nonsense", "*", "VOMS:", "DENY:"), ("/vo",), False),
+    ],
+)
+def test_what_the_rules_say(rules: tuple[str, ...], fqans: tuple[str, ...], allowed: bool) -> None:
+    assert judge(rules, user(*fqans)).allowed is allowed
+
+
+def test_only_the_primary_fqan_counts() -> None:
+    both = user("/vo", "/vo/Role=production")
+    assert not judge(("VOMS:/vo/Role=production",), both).allowed
+    assert judge(("VO:vo", "DENY:/vo/Role=production"), both).allowed
+
+
+def test_the_rule_that_decided_is_told() -> None:
+    assert judge(("VO:other", "VO:vo"), user("/vo")) == Verdict(True, "VO:vo")
+    assert judge(("VO:vo", "DENY:/vo"), user("/vo")) == Verdict(False, "DENY:/vo")
+    assert judge(("VO:other",), user("/vo")) == Verdict(False, None)
+
+
+def test_a_vo_may_be_known_without_attributes() -> None:
+    assert judge(("VO:vo",), user(vo="vo")).allowed
+    assert user().vo is None
