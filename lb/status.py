@@ -6,7 +6,6 @@ import datetime
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache
 from typing import Any, Final
 
 from grid.errors import InternalFailure
@@ -160,16 +159,16 @@ def from_json(text: str) -> JobStatus:
         raise InternalFailure("a kept job status cannot be read; it will be made anew from the events") from error
 
 
-@cache
-def _defaults(kind: type[Any]) -> tuple[tuple[str, object], ...]:
-    """Names and defaults; asked for once, since every event writes a status."""
-    return tuple((own.name, own.default) for own in fields(kind))
+_DEFAULTS: Final[dict[Any, tuple[tuple[str, object], ...]]] = {
+    kind: tuple((own.name, own.default) for own in fields(kind)) for kind in (JobStatus, Marks, Branch)
+}
+"""Names and defaults of the attributes, looked up once: every event writes a status."""
 
 
 def _plain(value: object) -> Any:
     if isinstance(value, JobStatus | Marks | Branch):
         kept: dict[str, Any] = {}
-        for name, default in _defaults(type(value)):
+        for name, default in _DEFAULTS[type(value)]:
             item = getattr(value, name)
             if item != default and item != ():
                 kept[name] = item if type(item) is str else _plain(item)
