@@ -11,6 +11,7 @@ import threading
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from grid.doorbell import ring
 from grid.errors import GridError
 from grid.jobid import JobId
 from grid.states import Source
@@ -76,6 +77,7 @@ class Recovery:
         return count
 
     def _run(self) -> None:
+        ring(self._settings.broker_doorbell)  # for what was committed and not rung for
         try:
             count = self.finish()
         except (GridError, OSError, SQLAlchemyError) as error:
