@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -29,6 +29,7 @@ from delegation.port import DelegationPort
 from delegation.settings import DelegationSettings
 from delegation.store import DelegationStore
 from grid.files import make_directory
+from gsi.identity import Identity
 from gsi.keypool import KeyPool
 from gsi.trust import TrustStore
 from lb.journal import Journal
@@ -129,10 +130,12 @@ class ComputingElement:
         executor = self._start_execution(engine, writer, accounts, store, changed)
         publisher.start()
         jobs = Jobs(settings, engine, writer, accounts, board, executor)
-        authorization = Authorization(settings, Authenticator(trust))
+        authenticator = Authenticator(trust)
+        authorization = Authorization(settings, authenticator)
         db_id = writer.run(database.ensure_identity)
-        self._routes[CREAM_PATH] = _cream(settings, CreamPort(settings, jobs, authorization, store, db_id))
-        self._routes[DELEGATION_PATH] = _delegation(settings, DelegationPort(store, authorization.delegator))
+        port, identify = CreamPort(settings, jobs, authorization, store, db_id), authenticator.identify
+        self._routes[CREAM_PATH] = _cream(settings, port, identify)
+        self._routes[DELEGATION_PATH] = _delegation(settings, DelegationPort(store, authorization.delegator), identify)
 
     def _start_execution(
         self,
@@ -191,15 +194,15 @@ class ComputingElement:
             _log.warning("closing took %.1f s", time.monotonic() - began)
 
 
-def _cream(settings: CeSettings, port: CreamPort) -> Wsgi:
+def _cream(settings: CeSettings, port: CreamPort, identify: Callable[[Mapping[str, Any]], Identity]) -> Wsgi:
     contract = Contract.load(CREAM_WSDL)
     documents = Documents([CREAM_WSDL], {"CREAM2": settings.endpoint})
     faults = FaultWriter(contract, aliases={"Authentication": "Authorization"})
-    return soap_application(contract, {"CREAM2": port}, documents, fault=faults)
+    return soap_application(contract, {"CREAM2": port}, documents, fault=faults, identify=identify)
 
 
-def _delegation(settings: CeSettings, port: DelegationPort) -> Wsgi:
+def _delegation(settings: CeSettings, port: DelegationPort, identify: Callable[[Mapping[str, Any]], Identity]) -> Wsgi:
     contract = Contract.load(DELEGATION_WSDL)
     name = next(iter(contract.ports))
     documents = Documents([DELEGATION_WSDL], {name: settings.delegation_endpoint})
-    return soap_application(contract, {name: port}, documents)
+    return soap_application(contract, {name: port}, documents, identify=identify)

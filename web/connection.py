@@ -1,15 +1,17 @@
 """One connection of a client, from the accepted socket to its end.
 
-Nothing of a connection holds a thread while it waits for the client to begin: the TLS handshake and the head of
-each request are taken in without blocking, piece by piece as they come, until a deadline.  Only a request whose
-head is complete is given a thread.  From then on reads and writes block, bounded by the time that the client in
-all makes the server wait: :data:`PATIENCE` seconds plus one second for each :data:`SLOWEST` bytes.
+Nothing of a connection holds a thread while it waits for the client to begin: the TLS handshake, the head of each
+request and a body of a usual size (:data:`GATHERED_BYTES`) are taken in without blocking, piece by piece as they
+come, until a deadline.  Only then is a request given a thread.  From then on reads and writes block, bounded by
+the time that the client in all makes the server wait: :data:`PATIENCE` seconds plus one second for each
+:data:`SLOWEST` bytes.
 """
 
 from __future__ import annotations
 
 import enum
 import logging
+import re
 import select
 import socket
 import time
@@ -31,6 +33,10 @@ HEAD_SECONDS: Final = 20.0
 HEAD_BYTES: Final = 96 << 10
 """Bytes of a head, whatever its lines; the parser's limits per line and field are tighter."""
 
+GATHERED_BYTES: Final = 128 << 10
+"""A body of at most so many bytes is waited for without a thread; a larger one, one of unknown length and one that
+waits for 100-continue are read by the application, which should know by then whose they are."""
+
 LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 64 << 20
 """After the last answer: how long, and for how many bytes, what still arrives is thrown away.  Without it the
@@ -39,6 +45,7 @@ kernel answers late bytes with a reset, and the client loses the answer that say
 SLOWEST: Final = 1024
 """Bytes a second that a client must send or take, once the patience is used up."""
 
+_BODY: Final = re.compile(rb"\r\n(content-length|transfer-encoding|expect)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _PIECE: Final = 64 << 10
 _LAST_WORDS: Final = 2.0
 _READ_ONCE: Final = 1 << 20
@@ -62,6 +69,8 @@ class Connection:
     :ivar tls: the GSI socket; has the client's certificate chain.
     :ivar deadline: monotonic time at which a waiting connection is given up.
     :ivar served: requests answered.
+    :ivar late: the body of the request did not arrive in time; all that is left is to say so.
+    :ivar arrived: the whole body of the request had arrived before it was given a thread.
     """
 
     def __init__(
@@ -78,8 +87,11 @@ class Connection:
         self.parser = RequestParser(settings, self, self.peer)
         self.deadline = time.monotonic() + HANDSHAKE_SECONDS
         self.served = 0
+        self.arrived = False
+        self.late = False
         self._patience = patience
         self._head = bytearray()
+        self._wanted = 0  # bytes of head and body to be gathered; 0: the head is not complete
         self._held = bytearray()
         self._shaken = False
         self._lingering = 0
@@ -96,10 +108,17 @@ class Connection:
         """The head of a request has arrived to its end, not only to the limit."""
         return b"\r\n\r\n" in self._head
 
+    @property
+    def begun(self) -> bool:
+        """The head of a request is there, the body is awaited."""
+        return self._wanted > 0
+
     def advance(self) -> Need:
         """Take in what has arrived, without blocking."""
         if self._lingering:
             return self._linger()
+        if self.late:
+            return Need.SERVICE
         try:
             return self._advance()
         except (OSError, ClientGone) as error:
@@ -110,6 +129,7 @@ class Connection:
         """Hand the head to the parser; from now on reads and writes wait for the client, within bounds."""
         self.parser.unreader.unread(bytes(self._head))
         self._head.clear()
+        self._wanted = 0
         self._held.clear()
         self._waited, self._moved = 0.0, 0
 
@@ -224,7 +244,15 @@ class Connection:
     def _complete(self) -> bool:
         while self._head.startswith(b"\r\n"):  # RFC 9112 §2.2: empty lines before a request mean nothing
             del self._head[:2]
-        return self.whole or len(self._head) > HEAD_BYTES
+        if not self._wanted:
+            end = self._head.find(b"\r\n\r\n")
+            if end < 0:
+                return len(self._head) > HEAD_BYTES
+            body = _announced(bytes(self._head[: end + 2]))
+            self.arrived = body is not None
+            self._wanted = end + 4 + (body or 0)
+            self.deadline = time.monotonic() + self._patience
+        return len(self._head) >= self._wanted
 
     def _linger(self) -> Need:
         taken = 0
@@ -240,3 +268,17 @@ class Connection:
             self._lingering -= len(data)
             taken += len(data)
         return Need.READ
+
+
+def _announced(head: bytes) -> int | None:
+    """Bytes of a body that is to be gathered; None: it is the application's to read.
+
+    Whether the head is right is for the parser to say; here it is only about the moment to ask it.
+    """
+    found = _BODY.findall(head)
+    if not found:
+        return 0
+    (name, value), *more = found
+    if more or name.lower() != b"content-length" or not re.fullmatch(rb"[0-9]{1,9}[ \t]*", value):
+        return None
+    return int(value) if int(value) <= GATHERED_BYTES else None

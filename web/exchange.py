@@ -51,6 +51,9 @@ class Exchange:
         if not connection.whole:
             self._refuse(connection, 431, "the head of the request is too long")
             return False
+        if connection.late:
+            self._refuse(connection, 408, "the client was silent for too long; the request is given up")
+            return False
         connection.begin()
         try:
             request = next(connection.parser)
@@ -80,6 +83,7 @@ class Exchange:
         request.body = body
         response, environ = wsgi.create(request, connection, connection.peer, connection.server, self._worker.cfg)
         environ["gunicorn.socket"] = connection.tls
+        environ["wms.body_arrived"] = connection.arrived
         environ["wsgi.multithread"] = True
         if not self._worker.alive:
             response.force_close()

@@ -144,7 +144,11 @@ class GsiWorker(Worker):  # type: ignore[misc]
         now = time.monotonic()
         for connection in list(self._waiting.values()):
             if connection.deadline <= now and self._waiting.pop(connection.descriptor, None) is not None:
-                self._drop(connection)
+                if connection.begun:
+                    connection.late = True
+                    self._ready.put(connection)  # a thread tells the client
+                else:
+                    self._drop(connection)
 
     def _stop(self, threads: list[threading.Thread]) -> None:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

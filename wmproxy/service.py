@@ -103,6 +103,7 @@ class Application:
             contract,
             {PORT: port, DELEGATION_1: delegation, DELEGATION_2: delegation},
             Documents(["WMProxy.wsdl"], addresses),
+            identify=authenticator.identify,
         )
         self._files: Wsgi = FileTransfer(
             SandboxPolicy(sandboxes, authorization, self._parts.ledger, settings),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from grid.errors import ConfigurationError, GridError, InternalFailure, NotImplementedYet
+from grid.errors import AuthenticationFailed, ConfigurationError, GridError, InternalFailure, NotImplementedYet
 from grid.limits import MAX_XML_BYTES
 from web.guard import guarded
 from wsdl import declaration, envelope
@@ -62,6 +62,7 @@ def soap_application(
     wrap: Wrap | None = None,
     understood: frozenset[str] = frozenset(),
     max_bytes: int = MAX_XML_BYTES,
+    identify: Callable[[Mapping[str, Any]], object] | None = None,
 ) -> WsgiApplication:
     """The WSGI callable that serves ``contract``.
 
@@ -71,6 +72,9 @@ def soap_application(
     :param wrap: called with the call and a function that runs the handler, inside the authorization guard; for what
         a service does around every call.
     :param understood: Clark names of SOAP header entries that may say mustUnderstand.
+    :param identify: who is calling (:meth:`web.identity.Authenticator.identify`).  A body that has not arrived yet,
+        because it is large or comes in chunks, is read for a caller with a valid certificate only: reading it holds
+        a thread for as long as the caller likes.
     :raises ConfigurationError: when a port is unknown, styles are mixed or a handler's method does not take the
         parts of its operation.
     """
@@ -90,7 +94,7 @@ def soap_application(
     application = spyne.Application(
         services, tns=ports[0].namespace, name=contract.name, in_protocol=incoming, out_protocol=outgoing
     )
-    return SoapServer(application, documents, max_bytes)
+    return SoapServer(application, documents, max_bytes, identify)
 
 
 def _plainly(call: Call, invoke: Callable[[], object]) -> object:
@@ -177,18 +181,29 @@ class SoapServer(ServerBase):  # type: ignore[misc]
 
     transport = "http://schemas.xmlsoap.org/soap/http"
 
-    def __init__(self, application: Any, documents: Documents, max_bytes: int) -> None:
+    def __init__(
+        self,
+        application: Any,
+        documents: Documents,
+        max_bytes: int,
+        identify: Callable[[Mapping[str, Any]], object] | None = None,
+    ) -> None:
         super().__init__(application)
         self._documents = documents
         self._max_bytes = max_bytes
+        self._identify = identify
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
         if environ["REQUEST_METHOD"] != "POST":
             return self._not_a_call(environ, start_response)
         try:
+            if self._identify is not None and not environ.get("wms.body_arrived", True):
+                self._identify(environ)
             data = read_body(environ, self._max_bytes)
         except RequestRefused as refused:
             return reply(start_response, refused.status, XML, _lone_fault(WireFault("Client", refused.text)))
+        except AuthenticationFailed as error:
+            return reply(start_response, _FAULT, XML, _lone_fault(WireFault("Client", error.description)))
         try:
             status, body = self._call(environ, data)
         except Exception:  # noqa: BLE001 - a defect outside of any handler must still be answered

@@ -210,6 +210,23 @@ def test_idle_and_half_open_connections_stall_nobody(echo: Any) -> None:
         sock.close()
 
 
+def test_bodies_that_do_not_come_stall_nobody(echo: Any) -> None:
+    slow = [echo.tls() for _ in range(20)]
+    for sock in slow:
+        sock.sendall(b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12")
+    start = time.monotonic()
+    for _ in range(5):
+        assert echo.ask(get("/", "Connection: close")).endswith(b"hello")
+    assert time.monotonic() - start < 2.0
+    for sock in slow:
+        sock.sendall(b"345" + get("/", "Connection: close"))
+        answers = b""
+        while block := sock.recv(4096):
+            answers += block
+        assert answers.count(b"HTTP/1.1 200 OK") == 2 and answers.endswith(b"hello")
+        sock.close()
+
+
 def test_a_client_that_does_not_close_stalls_nobody(echo: Any) -> None:
     lingering = [echo.tls() for _ in range(12)]
     for sock in lingering:

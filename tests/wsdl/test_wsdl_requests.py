@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from grid.errors import AuthenticationFailed
 from wsdl.types import JobIdStruct
 
 Make = Callable[..., Any]
@@ -245,3 +246,21 @@ def test_no_payload_reaches_a_log(service: Make, caplog: pytest.LogCaptureFixtur
         made.post("<n:jobStart><jobId>SECRET</jobId></n:jobStart>")
         made.http("POST", b"SECRET")
     assert "SECRET" not in caplog.text
+
+
+def test_a_body_that_has_not_arrived_is_read_for_known_callers_only(service: Make) -> None:
+    def nobody(_environ: object) -> None:
+        raise AuthenticationFailed("the certificate of the caller is worth nothing")
+
+    class Unread(io.BytesIO):
+        def read(self, *_: object) -> bytes:
+            raise AssertionError("the body was read")
+
+    stranger = service(options={"identify": nobody}, getVersion="1")
+    waiting = {"wms.body_arrived": False, "CONTENT_LENGTH": str(len(GOOD)), "wsgi.input": Unread()}
+    answer = stranger.http("POST", **waiting)
+    assert answer.status.startswith("500")
+    assert b"<faultstring>the certificate of the caller is worth nothing</faultstring>" in answer.body
+    assert stranger.http("POST", GOOD, **{"wms.body_arrived": True}).status.startswith("200")
+    friend = service(options={"identify": lambda _environ: None}, getVersion="1")
+    assert friend.http("POST", GOOD, **{"wms.body_arrived": False}).status.startswith("200")
