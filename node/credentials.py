@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from node.layout import Layout
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 DEFAULT_USERS = ("alice", "bob")
 BASE_DN = "/DC=org/DC=wms-test"
+CRL_AGE = 86_400.0
+"""Seconds after which a node that runs publishes a new CRL of its test CA."""
 
 
 class UnknownUser(ConfigurationError):
@@ -69,10 +72,10 @@ class Credentials:
         layout = self._layout
         ca = self._ca(create=True)
         ca.install(layout.certificates)
-        if not layout.host_credential.exists():
-            names = sorted({host, "localhost", "127.0.0.1", "::1"})
-            credential = ca.issue_host([host, *[name for name in names if name != host]])
-            _save_pair(credential, layout.host_certificate, layout.host_key)
+        files = (layout.host_certificate, layout.host_key, layout.host_credential)
+        if not all(path.exists() for path in files):
+            credential = ca.issue_host([host])
+            credential.save_pair(layout.host_certificate, layout.host_key)
             credential.save(layout.host_credential)
         if not layout.voms_credential.exists():
             ca.issue_host([f"voms.{vo}"]).save(layout.voms_credential)
@@ -80,6 +83,18 @@ class Credentials:
         write_lsc(layout.vomsdir, vo, host, server.chain[0], ca.certificate)
         for name in users:
             self.make_user(name)
+
+    def refresh(self) -> None:
+        """Publish a new CRL when the test CA's present one is a day old; a node without a test CA is left alone.
+
+        A CRL ends after 30 days, and an outdated one refuses everybody.
+        """
+        crl = self._layout.ca / "crl.pem"
+        if not crl.exists() or time.time() - crl.stat().st_mtime < CRL_AGE:
+            return
+        ca = self._ca()
+        ca.write_crl()
+        ca.install_crl(self._layout.certificates)
 
     def make_user(self, name: str) -> UserFiles:
         """Make a test user, unless there is one of that name.
@@ -154,19 +169,10 @@ class Credentials:
         ca = self._ca()
         ca.revoke(credential.chain[-1])
         ca.write_crl()
-        ca.install(self._layout.certificates)
+        ca.install_crl(self._layout.certificates)
         return credential.subject
 
     def _ca(self, create: bool = False) -> TestCA:
         if not self._layout.ca.exists() and create:
             return TestCA.create(self._layout.ca, f"{BASE_DN}/CN=Test CA {secrets.token_hex(4)}")
         return TestCA.open(self._layout.ca)
-
-
-def _save_pair(credential: Credential, certificate: Path, key: Path) -> None:
-    """Write certificate chain and key as two files."""
-    pem = credential.to_pem()
-    blocks = re.findall(rb"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\n", pem, re.DOTALL)
-    parts = [m[0] for m in re.finditer(rb"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----\n", pem, re.DOTALL)]
-    write_private(key, b"".join(p for p, kind in zip(parts, blocks, strict=True) if b"KEY" in kind))
-    write_private(certificate, b"".join(p for p, kind in zip(parts, blocks, strict=True) if b"KEY" not in kind), 0o644)

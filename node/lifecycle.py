@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -16,10 +17,11 @@ from typing import Any
 from grid.errors import ConfigurationError, GridError, TimedOut
 from grid.files import write_private
 from node.configuration import Configuration
+from node.credentials import Credentials
 from node.layout import Layout
 from node.ports import PortInUse, is_free
 from node.process import is_same, start_time
-from node.supervisor import AlreadyUp, Supervisor, supervisor_pid
+from node.supervisor import AlreadyUp, Supervisor, claim, end_leftovers, leftovers, supervisor_pid
 
 log = logging.getLogger("wms.node")
 
@@ -63,7 +65,8 @@ class Report:
 
     def lines(self) -> list[str]:
         if self.supervisor is None:
-            return [f"{self.root} is down; start it with `wms up {self.root}`"]
+            down = f"{self.root} is down; start it with `wms up {self.root}`"
+            return [down, *(f"  note: {note}" for note in self.notes)]
         lines = [f"{self.root} is {'up' if self.ready else 'coming up, or partly down'} (supervisor {self.supervisor})"]
         for name, service in self.services.items():
             state = "answers" if service["ready"] else "does not answer"
@@ -86,8 +89,7 @@ def up(root: Path, *, detach: bool, timeout: float) -> int:
     pid = supervisor_pid(layout.run)
     if pid is not None:
         raise AlreadyUp(root, pid)
-    leftovers = _leftovers(layout)
-    if not leftovers:
+    if not leftovers(layout.run):  # the new supervisor ends those first
         for service, port in configuration.ports().items():
             if not is_free(configuration.node.bind, port):
                 raise PortInUse(service, configuration.node.bind, port)
@@ -100,7 +102,6 @@ def _supervise(layout: Layout, configuration: Configuration) -> int:
     from node import services
     from node.health import Health
 
-    services.prepare(layout, configuration)
     health = Health(layout, configuration)
     supervisor = Supervisor(
         layout.root,
@@ -109,6 +110,8 @@ def _supervise(layout: Layout, configuration: Configuration) -> int:
         services.NAMES,
         ready=health.answers,
         end_payloads=lambda: services.end_payloads(layout, configuration),
+        hourly=Credentials(layout).refresh,
+        prepare=lambda: services.prepare(layout, configuration),
     )
     return supervisor.serve()
 
@@ -138,12 +141,25 @@ def _up_detached(layout: Layout, timeout: float) -> int:
             raise ConfigurationError(f"{layout.root} did not come up: {last or f'see {log_file}'}")
         time.sleep(0.1)
     report = status(layout.root)
-    down(layout.root, keep_jobs=False)
+    _take_back(process, layout)
     raise DidNotComeUp(layout.root, [n for n, s in report.services.items() if not s["ready"]], timeout)
 
 
+def _take_back(process: subprocess.Popen[bytes], layout: Layout) -> None:
+    """End a supervisor that did not bring the node up, whether or not it has come as far as taking the node."""
+    write_private(layout.run / "stop.json", json.dumps({"keep_jobs": False}).encode())
+    process.terminate()
+    try:
+        process.wait(DOWN_DEADLINE)
+    except subprocess.TimeoutExpired:
+        log.warning("the supervisor %d did not end within %.0f s and is killed", process.pid, DOWN_DEADLINE)
+        process.kill()
+        process.wait(DOWN_DEADLINE)
+        end_leftovers(layout.run)
+
+
 def down(root: Path, *, keep_jobs: bool) -> int:
-    """Stop a node.
+    """Stop a node; also one whose supervisor was killed and has left its services running.
 
     :raises TimedOut: when the supervisor does not end in time.
     """
@@ -151,17 +167,36 @@ def down(root: Path, *, keep_jobs: bool) -> int:
     layout.check()
     pid = supervisor_pid(layout.run)
     if pid is None:
-        print(f"{root} is down already")
-        return 0
+        return _down_without_supervisor(layout, keep_jobs)
     started = time.monotonic()
     born = start_time(pid)
     write_private(layout.run / "stop.json", json.dumps({"keep_jobs": keep_jobs}).encode())
-    os.kill(pid, signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):  # it ended this very moment
+        os.kill(pid, signal.SIGTERM)
     while born is not None and is_same(pid, born):  # to its very end: it holds the node's lock until then
         if time.monotonic() - started > DOWN_DEADLINE:
             raise TimedOut(f"the supervisor {pid} did not end within {DOWN_DEADLINE:.0f} s; see {layout.logs}")
         time.sleep(0.05)
     print(f"{root} is down ({time.monotonic() - started:.1f} s{', jobs go on' if keep_jobs else ''})")
+    return 0
+
+
+def _down_without_supervisor(layout: Layout, keep_jobs: bool) -> int:
+    if not leftovers(layout.run):
+        print(f"{layout.root} is down already")
+        return 0
+    from node import services
+
+    lock = claim(layout.root, layout.run)
+    try:
+        count = end_leftovers(layout.run)
+        if not keep_jobs:
+            services.end_payloads(layout, Configuration.read(layout.configuration))
+    finally:
+        for name in ("supervisor.json", "status.json", "stop.json"):
+            (layout.run / name).unlink(missing_ok=True)
+        os.close(lock)
+    print(f"{layout.root} is down: {count} services ended that a killed supervisor had left")
     return 0
 
 
@@ -172,10 +207,14 @@ def status(root: Path) -> Report:
     configuration = Configuration.read(layout.configuration)
     pid = supervisor_pid(layout.run)
     if pid is None:
-        return Report(root, False, None, endpoint=configuration.wmproxy_endpoint)
+        left = len(leftovers(layout.run))
+        notes = (f"{left} services of a supervisor that was killed still run",) if left else ()
+        return Report(root, False, None, notes=notes, endpoint=configuration.wmproxy_endpoint)
     try:
         data = json.loads((layout.run / "status.json").read_text())
     except (OSError, ValueError):
+        data = {}
+    if data.get("supervisor") != pid:  # what an earlier supervisor wrote, or nothing yet
         data = {"ready": False, "services": {}}
     return Report(
         root, bool(data["ready"]), pid, data["services"], tuple(_notes()), configuration.wmproxy_endpoint
@@ -186,15 +225,6 @@ def _notes() -> list[str]:
     if os.geteuid() == 0:
         return []
     return ["single-user mode: jobs run under the account of the services, and those of a second DN are refused"]
-
-
-def _leftovers(layout: Layout) -> bool:
-    """Whether services of a supervisor that was killed still run; the next one ends them."""
-    try:
-        services = json.loads((layout.run / "status.json").read_text())["services"].values()
-        return any(s["pid"] and is_same(int(s["pid"]), str(s["started"])) for s in services)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
 
 
 def _last_line(path: Path) -> str:

@@ -29,6 +29,8 @@ log = logging.getLogger("wms.node")
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 60.0
 SETTLED = 60.0
+STARTING = 15.0
+LEFTOVER_DEADLINE = 5.0
 STOP_DEADLINE = 8.0
 
 
@@ -58,7 +60,9 @@ class Supervisor:
     """Runs ``wms run DIR SERVICE`` for each service.
 
     :param ready: asks one service whether it answers.
+    :param hourly: called at the start and once an hour; an error in it is logged and ends nothing.
     :param end_payloads: called at a stop that does not keep jobs, after the services have ended.
+    :param prepare: called before the first service starts, when no service of this node runs.
     """
 
     def __init__(
@@ -70,6 +74,8 @@ class Supervisor:
         *,
         ready: Callable[[str], bool],
         end_payloads: Callable[[], None],
+        hourly: Callable[[], None] = lambda: None,
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
         self._root = root
         self._run = run
@@ -77,6 +83,9 @@ class Supervisor:
         self._watched = {name: _Watched(name) for name in services}
         self._ready = ready
         self._end_payloads = end_payloads
+        self._prepare = prepare
+        self._hourly = hourly
+        self._hour_ends = 0.0
         self._stopping = False
         self._announced = False
         self._written: str | None = None
@@ -87,7 +96,17 @@ class Supervisor:
         :raises AlreadyUp: when another supervisor holds the node.
         """
         lock = claim(self._root, self._run)
-        end_leftovers(self._run)
+        try:
+            (self._run / "stop.json").unlink(missing_ok=True)  # the wish of a stop that was never heard
+            end_leftovers(self._run)
+            self._prepare()
+            return self._watch()
+        finally:
+            for name in ("supervisor.json", "status.json", "stop.json"):
+                (self._run / name).unlink(missing_ok=True)
+            os.close(lock)
+
+    def _watch(self) -> int:
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         previous = signal.set_wakeup_fd(writer)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -112,17 +131,21 @@ class Supervisor:
             signal.set_wakeup_fd(previous)
             os.close(reader)
             os.close(writer)
-            for name in ("supervisor.json", "status.json", "stop.json"):
-                with contextlib.suppress(FileNotFoundError):
-                    (self._run / name).unlink()
-            os.close(lock)
 
     def _on_stop(self, *_: object) -> None:
         self._stopping = True
 
     def _turn(self) -> None:
         now = time.monotonic()
+        if now >= self._hour_ends:
+            self._hour_ends = now + 3600.0
+            try:
+                self._hourly()
+            except (OSError, GridError) as error:
+                log.error("the hourly work failed: %s", error)
         for watched in self._watched.values():
+            if self._stopping:
+                return
             if watched.process and (code := watched.process.exit_code()) is not None:
                 self._died(watched, code, now)
             if watched.process is None and now >= watched.start_at:
@@ -137,22 +160,31 @@ class Supervisor:
             log.info("all %d services answer", len(self._watched))
         self._write_status()
 
+    def arguments(self, name: str) -> list[str]:
+        """The command of a service."""
+        return [sys.executable, "-m", "node", "run", str(self._root), name]
+
     def _start(self, watched: _Watched) -> None:
-        watched.process = ServiceProcess.start(
-            watched.name,
-            [sys.executable, "-m", "node", "run", str(self._root), watched.name],
-            self._logs / f"{watched.name}.log",
-        )
+        log_file = self._logs / f"{watched.name}.log"
+        try:
+            watched.process = ServiceProcess.start(watched.name, self.arguments(watched.name), log_file)
+        except OSError as error:  # no more processes, no more memory: the others go on, and this may pass
+            self._again(watched, f"it could not be started: {error.strerror}", time.monotonic())
+            return
         watched.ready = False
         watched.since = time.time()
+        self._write_status()  # at once: should we be killed, the next supervisor must know whom we left
 
     def _died(self, watched: _Watched, code: int, now: float) -> None:
         if watched.process:
             watched.process.kill_group()
         watched.process = None
         watched.ready = False
+        self._again(watched, describe_exit(code), now)
+
+    def _again(self, watched: _Watched, why: str, now: float) -> None:
         watched.restarts += 1
-        watched.last_exit = describe_exit(code)
+        watched.last_exit = why
         watched.start_at = now + watched.delay
         log.warning(
             "%s died (%s); starting it again in %.1f s, for the %d. time; see %s",
@@ -166,8 +198,9 @@ class Supervisor:
 
     def _pause(self) -> float:
         now = time.monotonic()
-        if any(w.process and not w.ready for w in self._watched.values()):
-            return 0.1
+        coming = [now - w.process.started for w in self._watched.values() if w.process and not w.ready]
+        if coming:
+            return 0.1 if min(coming) < STARTING else 1.0
         waits = [w.start_at - now for w in self._watched.values() if w.process is None]
         return max(0.05, min([*waits, 5.0]))
 
@@ -232,18 +265,30 @@ def claim(root: Path, run: Path) -> int:
     return descriptor
 
 
-def end_leftovers(run: Path) -> None:
-    """End the services of a supervisor that was killed: they hold the ports and nobody watches them."""
+def leftovers(run: Path) -> list[tuple[int, str]]:
+    """The services (pid, start time) of a supervisor that was killed: they run, and nobody watches them."""
     try:
         services = json.loads((run / "status.json").read_text())["services"].values()
-        left = [(int(s["pid"]), str(s["started"])) for s in services if s["pid"]]
+        noted = [(int(s["pid"]), str(s["started"])) for s in services if s["pid"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return
-    for pid, started in left:
-        if is_same(pid, started) and pid > 1:
-            log.warning("ending process %d, left over from a supervisor that died", pid)
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
+        return []
+    return [(pid, started) for pid, started in noted if pid > 1 and is_same(pid, started)]
+
+
+def end_leftovers(run: Path) -> int:
+    """End them with their process groups and wait until they are gone, since they hold the ports; returns how many."""
+    left = leftovers(run)
+    for pid, _ in left:
+        log.warning("ending process %d, left over from a supervisor that died", pid)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+    deadline = time.monotonic() + LEFTOVER_DEADLINE
+    while any(is_same(pid, started) for pid, started in left):
+        if time.monotonic() > deadline:
+            log.error("processes left over from a supervisor that died do not end: %s", [pid for pid, _ in left])
+            break
+        time.sleep(0.02)
+    return len(left)
 
 
 def supervisor_pid(run: Path) -> int | None:

@@ -181,3 +181,30 @@ def test_a_proxy_can_be_asked_for_as_json(node):
     assert stat.S_IMODE(Path(report["path"]).stat().st_mode) == 0o600
     assert node.wms("proxy", "--hours", "0", check=False).returncode == 1
     assert node.wms("proxy", "--fqan", "/a", "--fqan", "/b", check=False).returncode == 1
+
+
+def test_a_lost_host_key_is_mended_by_init(make_node):
+    node = make_node()
+    (node.root / "credentials" / "hostkey.pem").unlink()
+    node.wms("init")
+    node.wms("up", "--detach")
+    assert node.status()["ready"]
+    node.wms("down")
+
+
+def test_a_node_that_runs_keeps_its_crl_fresh(make_node):
+    from node.credentials import CRL_AGE, Credentials
+    from node.layout import Layout
+
+    node = make_node()
+    crl = node.root / "credentials" / "ca" / "crl.pem"
+    (installed,) = {path.read_bytes() for path in (node.root / "trust" / "certificates").glob("*.r0")}
+    assert installed == crl.read_bytes()
+    Credentials(Layout(node.root)).refresh()
+    assert crl.read_bytes() == installed
+    old = time.time() - CRL_AGE - 60
+    os.utime(crl, (old, old))
+    node.wms("up", "--detach")
+    node.wms("down")
+    (renewed,) = {path.read_bytes() for path in (node.root / "trust" / "certificates").glob("*.r0")}
+    assert renewed != installed
