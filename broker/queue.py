@@ -84,6 +84,34 @@ class End(StrEnum):
     CANCELLED = "cancelled"
 
 
+_STEP_WANTED = sa.or_(
+    _REQUESTS.c.phase.in_([Phase.QUEUED.value, Phase.WAITING.value, Phase.CHOSEN.value, Phase.REGISTERED.value]),
+    sa.and_(_REQUESTS.c.phase == Phase.RUNNING.value, _REQUESTS.c.cancelling == sa.true()),
+)
+
+# The statements of every job's way, made once: making one costs several times what running it does.
+_ENQUEUE = _REQUESTS.insert()
+_GET = sa.select(_REQUESTS).where(_REQUESTS.c.job_id == sa.bindparam("wanted"))
+_BY_CE_JOB = sa.select(_REQUESTS).where(
+    _REQUESTS.c.ce_endpoint == sa.bindparam("wanted"),
+    _REQUESTS.c.ce_job.in_(sa.bindparam("wanted_jobs", expanding=True)),
+)
+_DUE = (
+    sa.select(_REQUESTS)
+    .where(_REQUESTS.c.next_try <= sa.bindparam("now"), _STEP_WANTED)
+    .order_by(_REQUESTS.c.next_try)
+    .limit(sa.bindparam("most"))
+)
+_NEXT_DUE = sa.select(sa.func.min(_REQUESTS.c.next_try)).where(
+    _REQUESTS.c.next_try > sa.bindparam("after"), _STEP_WANTED
+)
+_ACTIVE_ENDPOINTS = (
+    sa.select(_REQUESTS.c.ce_endpoint)
+    .where(_REQUESTS.c.phase.in_([Phase.REGISTERED.value, Phase.RUNNING.value]))
+    .distinct()
+)
+
+
 @dataclass(frozen=True)
 class Submission:
     """What WMProxy hands over.
@@ -155,27 +183,26 @@ def _request(row: RowMapping) -> Request:
 def enqueue(connection: Connection, submission: Submission, *, expiry_period: float) -> None:
     """Queue a request inside the caller's transaction."""
     now = time.time()
-    connection.execute(
-        _REQUESTS.insert().values(
-            job_id=str(submission.job),
-            owner=submission.owner,
-            fqans=json.dumps(list(submission.fqans)),
-            ad=submission.ad,
-            proxy=submission.proxy,
-            phase=Phase.QUEUED.value,
-            attempt=0,
-            failures=0,
-            infrastructure=0,
-            stumbles=0,
-            retry_count=max(0, submission.retry_count),
-            next_try=now,
-            expiry=submission.expiry if submission.expiry is not None else now + expiry_period,
-            cancelling=False,
-            sequence_code=submission.sequence_code,
-            tried_hosts="[]",
-            purge_ce=False,
-        )
-    )
+    row = {
+        "job_id": str(submission.job),
+        "owner": submission.owner,
+        "fqans": json.dumps(list(submission.fqans)),
+        "ad": submission.ad,
+        "proxy": submission.proxy,
+        "phase": Phase.QUEUED.value,
+        "attempt": 0,
+        "failures": 0,
+        "infrastructure": 0,
+        "stumbles": 0,
+        "retry_count": max(0, submission.retry_count),
+        "next_try": now,
+        "expiry": submission.expiry if submission.expiry is not None else now + expiry_period,
+        "cancelling": False,
+        "sequence_code": submission.sequence_code,
+        "tried_hosts": "[]",
+        "purge_ce": False,
+    }
+    connection.execute(_ENQUEUE, row)
 
 
 def request_cancel(connection: Connection, job: JobId) -> bool:
@@ -224,60 +251,31 @@ def waiting_count(connection: Connection) -> int:
 
 def get(connection: Connection, job: JobId) -> Request | None:
     """The whole row of a job."""
-    row = connection.execute(sa.select(_REQUESTS).where(_REQUESTS.c.job_id == str(job))).mappings().first()
+    row = connection.execute(_GET, {"wanted": str(job)}).mappings().first()
     return _request(row) if row else None
 
 
 def by_ce_job(connection: Connection, endpoint: str, ce_jobs: Sequence[str]) -> dict[str, Request]:
     """The requests whose present attempt is one of ``ce_jobs`` on the CE at ``endpoint``."""
-    rows = connection.execute(
-        sa.select(_REQUESTS).where(_REQUESTS.c.ce_endpoint == endpoint, _REQUESTS.c.ce_job.in_(list(ce_jobs)))
-    ).mappings()
+    rows = connection.execute(_BY_CE_JOB, {"wanted": endpoint, "wanted_jobs": list(ce_jobs)}).mappings()
     return {row["ce_job"]: _request(row) for row in rows}
 
 
 def due(connection: Connection, now: float, limit: int) -> list[Request]:
     """Requests that wait for the broker's next step, oldest first; running ones only when to be cancelled."""
-    rows = connection.execute(
-        sa.select(_REQUESTS)
-        .where(
-            _REQUESTS.c.next_try <= now,
-            sa.or_(
-                _REQUESTS.c.phase.in_(
-                    [Phase.QUEUED.value, Phase.WAITING.value, Phase.CHOSEN.value, Phase.REGISTERED.value]
-                ),
-                sa.and_(_REQUESTS.c.phase == Phase.RUNNING.value, _REQUESTS.c.cancelling == sa.true()),
-            ),
-        )
-        .order_by(_REQUESTS.c.next_try)
-        .limit(limit)
-    ).mappings()
+    rows = connection.execute(_DUE, {"now": now, "most": limit}).mappings()
     return [_request(row) for row in rows]
 
 
 def next_due(connection: Connection, after: float) -> float | None:
     """When the next step later than ``after`` is due, seconds since the epoch."""
-    value = connection.execute(
-        sa.select(sa.func.min(_REQUESTS.c.next_try)).where(
-            _REQUESTS.c.next_try > after,
-            sa.or_(
-                _REQUESTS.c.phase.in_(
-                    [Phase.QUEUED.value, Phase.WAITING.value, Phase.CHOSEN.value, Phase.REGISTERED.value]
-                ),
-                sa.and_(_REQUESTS.c.phase == Phase.RUNNING.value, _REQUESTS.c.cancelling == sa.true()),
-            ),
-        )
-    ).scalar()
+    value = connection.execute(_NEXT_DUE, {"after": after}).scalar()
     return None if value is None else float(value)
 
 
 def active_endpoints(connection: Connection) -> set[str]:
     """The CEs that have, or may have, a job of ours."""
-    rows = connection.execute(
-        sa.select(_REQUESTS.c.ce_endpoint)
-        .where(_REQUESTS.c.phase.in_([Phase.REGISTERED.value, Phase.RUNNING.value]))
-        .distinct()
-    )
+    rows = connection.execute(_ACTIVE_ENDPOINTS)
     return {row[0] for row in rows if row[0]}
 
 

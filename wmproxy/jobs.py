@@ -28,6 +28,10 @@ _JOBS = sa.Table(
     sa.Column("created", sa.Float, nullable=False),
 )
 
+# Made once: making a statement costs several times what running it does.
+_INSERT = _JOBS.insert()
+_GET = sa.select(_JOBS).where(_JOBS.c.job_id == sa.bindparam("wanted"))
+
 
 class Phase(StrEnum):
     """REGISTERED: the input sandbox is open.  STARTED: handed to the broker.  CANCELLED: ended before its start.
@@ -58,22 +62,21 @@ class Job:
 
 def insert(connection: Connection, job: Job) -> None:
     """Record a new job."""
-    connection.execute(
-        _JOBS.insert().values(
-            job_id=str(job.job),
-            owner=job.owner,
-            vo=job.vo,
-            fqans=json.dumps(list(job.fqans)),
-            phase=job.phase.value,
-            sequence_code=job.sequence_code,
-            created=time.time(),
-        )
-    )
+    row = {
+        "job_id": str(job.job),
+        "owner": job.owner,
+        "vo": job.vo,
+        "fqans": json.dumps(list(job.fqans)),
+        "phase": job.phase.value,
+        "sequence_code": job.sequence_code,
+        "created": time.time(),
+    }
+    connection.execute(_INSERT, row)
 
 
 def get(connection: Connection, job: JobId) -> Job | None:
     """The record of a job, purged ones included."""
-    row = connection.execute(sa.select(_JOBS).where(_JOBS.c.job_id == str(job))).mappings().first()
+    row = connection.execute(_GET, {"wanted": str(job)}).mappings().first()
     if row is None:
         return None
     return Job(
