@@ -74,7 +74,7 @@ class Controller:
         ring(self._settings.broker_doorbell)
 
     def purge(self, record: Job) -> None:
-        """Remove the sandbox of a job that has ended; its state becomes Cleared.
+        """Remove the sandbox of a job that has ended; it becomes Cleared (a Cancelled one stays so for L&B).
 
         :raises WrongPhase: while the job can still run.
         """
