@@ -153,8 +153,6 @@ class Supervisor:
             elif watched.process and not watched.ready and self._ready(watched.name):
                 watched.ready = True
                 log.info("%s answers (pid %d)", watched.name, watched.process.pid)
-            if watched.process and now - watched.process.started > SETTLED:
-                watched.delay = FIRST_DELAY
         if not self._announced and all(w.ready for w in self._watched.values()):
             self._announced = True
             log.info("all %d services answer", len(self._watched))
@@ -178,6 +176,8 @@ class Supervisor:
     def _died(self, watched: _Watched, code: int, now: float) -> None:
         if watched.process:
             watched.process.kill_group()
+            if now - watched.process.started > SETTLED:
+                watched.delay = FIRST_DELAY
         watched.process = None
         watched.ready = False
         self._again(watched, describe_exit(code), now)

@@ -140,24 +140,22 @@ def test_a_service_that_dies_is_restarted_and_the_restart_is_told(small):
 
 
 def test_the_delay_doubles_up_to_the_longest_and_other_services_run_on(small):
-    small.up(bad=DIE, good=SERVE % "good", constants={"FIRST_DELAY": 0.05, "LONGEST_DELAY": 0.4}.items())
-    wait_for(lambda: small.service("bad").get("restarts", 0) >= 6)
+    small.up(bad=DIE, good=SERVE % "good", constants={"LONGEST_DELAY": 1.5})
+    wait_for(lambda: small.service("bad").get("restarts", 0) >= 4)
     delays = [line.split(" in ")[1].split(" s")[0] for line in small.log().splitlines() if line.startswith("bad died")]
-    assert delays[0] == delays[1] or float(delays[0]) <= float(delays[1])
-    assert delays[3:6] == ["0.4", "0.4", "0.4"]
+    assert delays[:4] == ["0.5", "1.0", "1.5", "1.5"]
     assert small.service("bad")["last_exit"] == "exit code 7"
     assert small.service("good")["restarts"] == 0
 
 
 def test_the_delay_falls_back_when_a_service_has_run_for_a_while(small):
-    constants = {"FIRST_DELAY": 0.1, "SETTLED": 0.3}.items()
-    small.up(a=SERVE % "a", constants=constants)
+    small.up(a=SERVE % "a", constants={"SETTLED": 0.3})
     for number in range(1, 4):
-        wait_for(lambda: small.status["ready"])
-        time.sleep(0.8)
-        os.kill(small.service("a")["pid"], signal.SIGTERM)
+        pid = wait_for(lambda: small.service("a").get("pid"))
+        time.sleep(0.4)
+        os.kill(pid, signal.SIGTERM)
         wait_for(lambda number=number: small.service("a").get("restarts") == number)
-    assert small.log().count("starting it again in 0.1 s") >= 1
+    assert small.log().count("starting it again in 0.5 s") == 3
 
 
 def test_a_program_that_cannot_be_started_is_tried_again_and_ends_nobody(small):
@@ -246,7 +244,7 @@ def test_a_number_that_another_process_has_now_is_left_in_peace(small):
         mine.wait(10)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"services": 3}', '{"services": {"a": {}}}', '{"services": {"a": 1}}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"services": 3}', '{"services": {"a": {}}}'])
 def test_a_status_file_that_cannot_be_read_means_that_nothing_is_left(small, text):
     (small.run / "status.json").write_text(text)
     assert leftovers(small.run) == []
@@ -291,11 +289,16 @@ def test_down_ends_what_a_killed_supervisor_left_and_status_tells_it(abandoned):
     assert "is down already" in node.wms("down").stdout
 
 
-def test_what_an_earlier_supervisor_wrote_does_not_count_as_ready(abandoned, monkeypatch):
+def test_what_an_earlier_supervisor_wrote_does_not_count_as_ready(abandoned):
     node, _ = abandoned
-    (node.root / "run" / "supervisor.json").write_text(
-        json.dumps({"pid": os.getpid(), "started": start_time(os.getpid())})
-    )
-    report = lifecycle.status(node.root)
-    assert report.supervisor == os.getpid()
+    coming = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])  # it has claimed the node only
+    claimed = node.root / "run" / "supervisor.json"
+    try:
+        claimed.write_text(json.dumps({"pid": coming.pid, "started": start_time(coming.pid)}))
+        report = lifecycle.status(node.root)
+    finally:
+        claimed.unlink()
+        coming.kill()
+        coming.wait(10)
+    assert report.supervisor == coming.pid
     assert not report.ready
