@@ -19,13 +19,16 @@ from lb.events import Event
 
 MAX_TAG_NAME: Final = 255
 MAX_USER_LINE: Final = 128 << 10
-"""Bytes of an event line from a user, registrations excepted."""
+"""Bytes of an event line from a user."""
 
 MAX_USER_BYTES: Final = 1 << 20
 """Bytes of all event lines that users add to one job: its status, tags included, is rewritten with each event."""
 
 MAX_CHILDREN: Final = 10_000
 """Nodes of one compound job."""
+
+MAX_USER_CHILDREN: Final = 100
+"""Nodes of one compound job that a user registers without a service: each is a row that is written at once."""
 
 _SERVER_ONLY: Final = frozenset(("CollectionState", "Purge", "Notification"))
 _ANYWHERE: Final = frozenset(("UserTag", "Sandbox", "Chkpt", "Listener", "CurDescr", "TakePayloadOwnership"))
@@ -87,7 +90,9 @@ def check_event(event: Event, sender: Sender, size: int) -> None:
     wrong_code = event.type == "Cancel" and event.get("status_code") != "REQ"
     if event.type not in allowed or wrong_code:
         raise EventRefused(errno.EPERM, f"users do not log {event.type} as {event.source.value}")
-    if size > MAX_USER_LINE and event.type != "RegJob":
+    if event.type == "RegJob" and (event.number("nsubjobs") or 0) > MAX_USER_CHILDREN:
+        raise EventRefused(errno.EINVAL, f"a compound job that a user registers has at most {MAX_USER_CHILDREN} nodes")
+    if size > MAX_USER_LINE:
         raise EventRefused(errno.EMSGSIZE, f"an event of a user has at most {MAX_USER_LINE} bytes")
 
 

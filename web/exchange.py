@@ -96,7 +96,7 @@ class Exchange:
                 self._refuse(connection, _status_of(error), error.description)
             return False
         except Exception:
-            log.exception("%s %s failed", request.method, environ.get("PATH_INFO"))
+            log.exception("%s %r failed", request.method, environ.get("PATH_INFO"))
             if not response.headers_sent:
                 self._refuse(connection, 500, "the server failed; its log says why")
             return False

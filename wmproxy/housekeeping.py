@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from pathlib import Path
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from delegation.store import DelegationStore
-
-SWEEP_PERIOD = 3600.0
+PERIOD = 3600.0
 _ELECTION_PERIOD = 60.0
 
 
 class Housekeeping:
-    """Removes delegated proxies that have ended.
+    """Does the service's hourly work: removes delegated proxies that have ended, and what failed registrations left.
 
     Every worker stands for election once a minute; who holds the lock file works.  The kernel gives the lock back
     when its holder ends, however it ends.
     """
 
-    def __init__(self, lock: Path, delegations: DelegationStore) -> None:
+    def __init__(self, lock: Path, hourly: Sequence[Callable[[], object]]) -> None:
         self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        self._delegations = delegations
+        self._hourly = tuple(hourly)
         self._elected = False
         self._scheduler = BackgroundScheduler(daemon=True, timezone=UTC)
         self._scheduler.add_job(self._stand, "interval", seconds=_ELECTION_PERIOD, max_instances=1, coalesce=True)
@@ -44,6 +43,5 @@ class Housekeeping:
         except BlockingIOError:
             return
         self._elected = True
-        self._scheduler.add_job(
-            self._delegations.sweep, "interval", seconds=SWEEP_PERIOD, max_instances=1, coalesce=True
-        )
+        for work in self._hourly:
+            self._scheduler.add_job(work, "interval", seconds=PERIOD, max_instances=1, coalesce=True)

@@ -76,6 +76,18 @@ class Recovery:
                 count += 1
         return count
 
+    def abandon(self, job: JobId, reason: str) -> None:
+        """End a registration that failed: no job, no sandbox, and an Abort for what L&B may have heard of it.
+
+        When even that cannot be written the directory stays, and :meth:`finish` ends it later.  The caller holds
+        the directory's start lock.
+        """
+        try:
+            self._tell(job, reason)
+            self._sandboxes.remove(job)
+        except (GridError, OSError, SQLAlchemyError) as error:
+            log.error("what the failed registration of %s left will be removed later: %s", job, error)
+
     def _run(self) -> None:
         ring(self._settings.broker_doorbell)  # for what was committed and not rung for
         try:
@@ -96,19 +108,19 @@ class Recovery:
             with self._sandboxes.of(job).locked(exclusive=True, wait=False):
                 if self._record(job) is not None:
                     return False
-                self._tell(job)
+                self._tell(job, "the registration was cut off; submit the job again")
                 self._sandboxes.remove(job)
         except (BlockingIOError, FileNotFoundError):
             return False
         return True
 
-    def _tell(self, job: JobId) -> None:
+    def _tell(self, job: JobId, reason: str) -> None:
         """Abort the job at L&B, and put it among the purged in the same transaction: it is told once."""
         try:
             ad = parse(self._sandboxes.of(job).jdl_to_start.read_text("utf-8"))
             owner, vo = ad.string("CertificateSubject") or "", ad.string("VirtualOrganisation") or ""
             joblog = JobLog(job, owner, Source.NetworkServer, ad.string("LB_sequence_code"), self._settings.host)
-            event = joblog.event("Abort", reason="the registration was cut off; submit the job again")
+            event = joblog.event("Abort", reason=reason)
         except (OSError, UnicodeDecodeError, GridError) as error:
             log.warning("the sandbox of %s, whose registration was cut off, cannot be read: %s", job, error)
             return

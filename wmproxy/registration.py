@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from broker import queue
 from delegation.store import Delegation, DelegationStore
 from grid.doorbell import ring
-from grid.errors import DelegationError, InvalidArgument
+from grid.errors import DelegationError, GridError, InvalidArgument
 from grid.faultpoints import point
 from grid.files import write_private
 from grid.jobid import JobId
@@ -31,6 +31,7 @@ from jdl.tree import ClassAd
 from lb.events import Event
 from lb.producer import JobLog
 from lb.registration import Registrar
+from storage.errors import OutcomeUnknown
 from wmproxy import jobs
 from wmproxy.authorization import AuthorizationPoint
 from wmproxy.capabilities import check_served
@@ -38,6 +39,7 @@ from wmproxy.errors import TooManyFiles
 from wmproxy.jobs import Job, Phase
 from wmproxy.ledger import Ledger
 from wmproxy.preparation import prepare
+from wmproxy.recovery import Recovery
 from wmproxy.sandboxes import JobDirectory, Sandboxes
 from wmproxy.settings import WmproxySettings
 from wmproxy.start import handover
@@ -56,6 +58,7 @@ class Registration:
         delegations: DelegationStore,
         authorization: AuthorizationPoint,
         registrar: Registrar,
+        recovery: Recovery,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -63,6 +66,7 @@ class Registration:
         self._delegations = delegations
         self._authorization = authorization
         self._registrar = registrar
+        self._recovery = recovery
 
     def register(self, caller: Identity, text: str, delegation_id: str) -> Job:
         """Register a job; its input sandbox is open until it is started.
@@ -193,6 +197,9 @@ class Registration:
     def _undone_on_error(self, job: JobId) -> Iterator[None]:
         try:
             yield
-        except BaseException:
-            self._sandboxes.remove(job)
+        except OutcomeUnknown:
+            raise  # the row may yet become durable: then the job exists, else Recovery ends it
+        except BaseException as error:
+            reason = error.description if isinstance(error, GridError) else "the server failed"
+            self._recovery.abandon(job, f"the registration failed: {reason}")
             raise

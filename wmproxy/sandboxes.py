@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from grid.errors import TimedOut
 from grid.files import fsync_directory, make_directory, write_new
 from grid.jobid import JobId, JobIdError
 
@@ -25,6 +26,7 @@ _MAKING = ".making-"
 _REMOVING = ".removing-"
 _START_LOCK = ".startLockFile.lock"
 _STALE = 600.0
+_LOCK_SECONDS = 30.0
 _URI_SAFE = "!$&'()*+,;=:@"
 
 
@@ -65,11 +67,11 @@ class JobDirectory:
 
         :raises FileNotFoundError: when the job's directory is gone.
         :raises BlockingIOError: when somebody else holds it and ``wait`` is False.
+        :raises TimedOut: when somebody else holds it for too long.
         """
         descriptor = os.open(self.path / _START_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-            fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
+            _lock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, _LOCK_SECONDS if wait else 0.0)
             yield
         finally:
             os.close(descriptor)
@@ -143,8 +145,8 @@ class Sandboxes:
         except FileNotFoundError:
             return
         fsync_directory(directory.parent)
-        with contextlib.suppress(FileNotFoundError):  # a sweep is at it too, and ends it
-            shutil.rmtree(grave)
+        # An upload or a sweep may be at it too; what stays is ended by the next sweep.
+        shutil.rmtree(grave, ignore_errors=True)
 
     def jobs(self) -> Iterator[JobId]:
         """Every job that has a directory."""
@@ -161,6 +163,20 @@ class Sandboxes:
                 shutil.rmtree(path, ignore_errors=True)
                 count += 1
         return count
+
+
+def _lock(descriptor: int, kind: int, seconds: float) -> None:
+    """flock with a deadline; the kernel has none, and holders are done in milliseconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not seconds:
+                raise
+            if time.monotonic() >= deadline:
+                raise TimedOut(f"another operation on the job has not ended within {seconds:.0f} s") from None
+        time.sleep(0.01)
 
 
 def _age(path: Path) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -40,6 +42,9 @@ from wsdl.service import soap_application
 log = logging.getLogger("wms.wmproxy")
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+_CONTEXT_LIFETIME = 60.0
+"""Seconds after which a TLS context is made anew, so that a revoked server is noticed."""
 
 PORT = "WMProxy_PortType"
 DELEGATION_1 = "WMProxyDelegation_PortType"
@@ -82,10 +87,12 @@ class Application:
         trust = TrustStore(settings.certificate_directory, settings.voms_directory)
         delegations = DelegationStore(DelegationSettings(settings.delegation_directory), trust, self._pool)
         self._recovery = Recovery(settings, self._parts.ledger, self._parts.sandboxes).start()
-        self._housekeeping = Housekeeping(settings.run_directory / "wmproxy.housekeeping", delegations)
+        self._housekeeping = Housekeeping(
+            settings.run_directory / "wmproxy.housekeeping", (delegations.sweep, self._recovery.finish)
+        )
         authenticator = Authenticator(trust)
         authorization = AuthorizationPoint(authenticator, self._parts.ledger.engine, settings.admitted_vos)
-        registration = self._parts.registration(delegations, authorization)
+        registration = self._parts.registration(delegations, authorization, self._recovery)
         sandboxes = self._parts.sandboxes
         port = WMProxyPort(
             settings,
@@ -140,19 +147,31 @@ class _Parts:
         )
         self.sandboxes = Sandboxes(settings.document_root, settings.sandbox_directory, settings.base_url)
         self._registrar = Registrar(self._channel)
+        self._lock = threading.Lock()
+        self._bookkeeping: dict[tuple[str, int], tuple[float, Bookkeeping]] = {}
 
-    def registration(self, delegations: DelegationStore, authorization: AuthorizationPoint) -> Registration:
+    def registration(
+        self, delegations: DelegationStore, authorization: AuthorizationPoint, recovery: Recovery
+    ) -> Registration:
         return Registration(
-            self._settings, self.ledger, self.sandboxes, delegations, authorization, self._registrar
+            self._settings, self.ledger, self.sandboxes, delegations, authorization, self._registrar, recovery
         )
 
     def bookkeeping(self, job: JobId) -> Bookkeeping:
         """The bookkeeping server of a job, asked as this host."""
-        context = client_context(self._settings.certificate_directory, self._settings.host_credential)
-        return Bookkeeping.of(job, context)
+        key, now = (job.host, job.port), time.monotonic()
+        with self._lock:
+            kept = self._bookkeeping.get(key)
+            if kept is None or now - kept[0] > _CONTEXT_LIFETIME:
+                context = client_context(self._settings.certificate_directory, self._settings.host_credential)
+                kept = (now, Bookkeeping.of(job, context))
+                self._bookkeeping[key] = kept  # the one before closes when its last user is done
+        return kept[1]
 
     def close(self) -> None:
         self._registrar.close()
+        for _, bookkeeping in self._bookkeeping.values():
+            bookkeeping.close()
         self.ledger.close()
 
 
