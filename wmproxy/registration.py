@@ -163,7 +163,7 @@ class Registration:
             yield record, directory, complete_ad, tags
 
     def _delegation(self, caller: Identity, delegation_id: str) -> Delegation:
-        delegation = self._delegations.get(caller.dn, delegation_id)
+        delegation = self._delegations.get(caller, delegation_id)
         if delegation.identity.dn != caller.dn:
             raise DelegationError("Unable to get delegated Proxy: it is somebody else's")
         self._authorization.admit(delegation.identity)
