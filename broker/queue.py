@@ -273,6 +273,21 @@ def next_due(connection: Connection, after: float) -> float | None:
     return None if value is None else float(value)
 
 
+def rouse(connection: Connection) -> int:
+    """Make those due that wait because nothing matched (only these have a reason); returns how many."""
+    now = time.time()
+    done = connection.execute(
+        _REQUESTS.update()
+        .where(
+            _REQUESTS.c.phase == Phase.WAITING.value,
+            _REQUESTS.c.reason.is_not(None),
+            _REQUESTS.c.next_try > now,
+        )
+        .values(next_try=now)
+    )
+    return done.rowcount
+
+
 def active_endpoints(connection: Connection) -> set[str]:
     """The CEs that have, or may have, a job of ours."""
     rows = connection.execute(_ACTIVE_ENDPOINTS)

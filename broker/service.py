@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import Any
 
@@ -19,7 +19,7 @@ from broker.ledger import Ledger
 from broker.matchmaker import Job, match
 from broker.planner import Planner
 from broker.settings import BrokerSettings
-from broker.supermarket import Supermarket
+from broker.supermarket import Snapshot, Supermarket
 from grid.doorbell import Doorbell, ring
 from grid.fqan import Fqan
 from infosys.access import User
@@ -57,7 +57,9 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
         lifetime=settings.entry_lifetime,
         blacklist=settings.blacklist,
         scheduler=scheduler,
-    ).start()
+    )
+    supermarket.subscribe(Rouser(ledger, lambda: wake(settings)))
+    supermarket.start()
     elements = ComputingElements(settings)
     planner = Planner(settings, ledger, supermarket, elements)
     control = ControlServer(
@@ -87,6 +89,26 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
 def wake(settings: BrokerSettings) -> None:
     """Make the main loop look again."""
     ring(settings.doorbell)
+
+
+class Rouser:
+    """Lets waiting requests be matched again as soon as there is a computing element that was not there before.
+
+    :param wake: called when there was a request to rouse.
+    """
+
+    def __init__(self, ledger: Ledger, wake: Callable[[], None]) -> None:
+        self._ledger = ledger
+        self._wake = wake
+        self._known: frozenset[str] = frozenset()
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        keys = frozenset(record.key for record in snapshot.records)
+        if keys - self._known:
+            roused = self._ledger.writer.run(queue.rouse)
+            if roused:
+                self._wake()
+        self._known = keys
 
 
 class _Matcher:
