@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from jdl.errors import Position, TypeMismatch, WrongValue
-from jdl.nodes import Expr
-from jdl.values import Record, Value
+from jdl.nodes import Expr, Literal
+from jdl.values import UNDEFINED, Record, Value
 
 __all__ = ["ClassAd"]
 
@@ -46,9 +46,12 @@ class ClassAd(Expr):
 
         :raises JdlError: the value has no form in a job description, or the name is empty or holds a NUL.
         """
-        from jdl.tree import from_python  # tree is the face of this module and imports it
+        if isinstance(value, Expr):
+            expr = value
+        else:
+            from jdl.tree import from_python  # tree is the face of this module and imports it
 
-        expr = from_python(value)
+            expr = from_python(value)
         if not name or "\0" in name:
             raise WrongValue.because(repr(name), "a name is not empty and holds no NUL", position)
         key = name.lower()
@@ -115,6 +118,11 @@ class ClassAd(Expr):
 
         Only what costs little: a description's plain attributes are constants or nearly so.
         """
+        found = self._values.get(name.lower())
+        if found is None:
+            return UNDEFINED
+        if isinstance(found, Literal) and found.weight < CONSTANT_STEPS // 2:
+            return found.value  # what the evaluator would say, many times over for each job
         from jdl.evaluate import evaluate_attribute  # the evaluator knows the nodes and this ad
 
         return evaluate_attribute(self, name, steps=CONSTANT_STEPS)
