@@ -25,6 +25,7 @@ from broker.outcome import Attempts, Outcome, Verdict, after_infrastructure_fail
 from broker.queue import End, Phase, Request
 from broker.settings import BrokerSettings
 from broker.trail import Trail
+from grid.doorbell import ring
 from grid.errors import GridError
 from grid.faultpoints import point
 from grid.states import CreamState, DoneCode
@@ -44,14 +45,18 @@ class Reports:
     ledger: Ledger
     attempts: Callable[[Request], Attempts]
 
-    def apply(self, connection: Connection, endpoint: str, events: Sequence[CeEvent]) -> None:
-        """Apply events in order; those of jobs or attempts that are not ours any more change nothing."""
+    def apply(self, connection: Connection, endpoint: str, events: Sequence[CeEvent]) -> bool:
+        """Apply events in order; those of jobs or attempts that are not ours any more change nothing.
+
+        :returns: True when a request waits for the planner now.
+        """
         requests = queue.by_ce_job(connection, endpoint, sorted({event.ce_job for event in events}))
         for event in events:
             request = requests.get(event.ce_job)
             if request is None or request.phase not in (Phase.REGISTERED, Phase.RUNNING):
                 continue
             requests[event.ce_job] = self._one(connection, request, event)
+        return any(request.phase is Phase.WAITING for request in requests.values())
 
     def lost(self, connection: Connection, request: Request, reason: str) -> None:
         """The CE will never report on this attempt."""
@@ -215,16 +220,18 @@ class CeMonitor(threading.Thread):
         if position == last:
             return False
 
-        def unit(connection: Connection) -> None:
+        def unit(connection: Connection) -> bool:
             if queue.stream(connection, self.endpoint) != (db_id, last):
-                return  # another monitor of this CE, that was about to end, took them
-            self._reports.apply(connection, self.endpoint, answer.events)
+                return False  # another monitor of this CE, that was about to end, took them
             queue.set_stream(connection, self.endpoint, answer.db_id, position)
+            return self._reports.apply(connection, self.endpoint, answer.events)
 
         point("broker.monitor.heard")
-        self._ledger.writer.run(unit)
+        planning = self._ledger.writer.run(unit)
         point("broker.monitor.recorded")
         self._ledger.told()
+        if planning:
+            ring(self._reports.settings.doorbell)
         return bool(answer.events)
 
     def _begin_anew(self, db_id: str) -> None:
@@ -266,6 +273,8 @@ class CeMonitor(threading.Thread):
 
         self._ledger.writer.run(unit)
         self._ledger.told()
+        if ce_jobs:
+            ring(self._reports.settings.doorbell)
 
 
 def purge_ended(ledger: Ledger, elements: ComputingElements, limit: int = 200) -> int:

@@ -46,6 +46,23 @@ def test_a_failure_of_the_infrastructure_spends_no_retry_and_the_job_goes_elsewh
     assert world.get(job).attempt == 2
 
 
+def test_the_planner_is_rung_when_a_job_comes_back_and_for_nothing_else(world):
+    with Doorbell.listen(world.settings.doorbell) as bell:
+        job, ce, name = world.running()
+        other, there, its_name = world.running("other")
+        there.go(its_name, CreamState.DONE_OK)
+        world.take()
+        assert not bell.wait(0)
+        ce.go(name, CreamState.DONE_FAILED, infrastructure=True)
+        world.take()
+        assert bell.wait(0)
+        world.step(job)
+        world.place(job)[0].new_database()
+        world.take()
+        assert bell.wait(0)
+    assert world.get(other).end is End.DONE
+
+
 @pytest.mark.parametrize("retries", [0, 2])
 def test_the_jobs_own_failures_are_resubmitted_as_often_as_the_user_said(world, retries):
     job, ce, name = world.running(retry_count=retries)
