@@ -45,6 +45,7 @@ _JOB_IN_TURN: Final = _JOB.with_for_update()
 _KNOWN: Final = select(_events.number).where(
     _events.job == bindparam("wanted"), _events.digest == bindparam("wanted_digest")
 )
+_LINES: Final = select(_events.line).where(_events.job == bindparam("wanted"))
 _THIS_JOB: Final = update(tables.jobs).where(_jobs.unique_id == bindparam("wanted"))
 _MOVE: Final = _THIS_JOB.values({name: bindparam(name) for name in ("state", "status", "status_version", "events")})
 _MOVE_NODE: Final = _MOVE.values({"class": bindparam("class")})
@@ -175,7 +176,7 @@ def digest(event: Event) -> str:
 
 def refold(connection: Connection, job: Row[Any]) -> JobStatus:
     """The status anew from all stored events."""
-    lines = connection.execute(select(_events.line).where(_events.job == job.unique_id)).scalars()
+    lines = connection.execute(_LINES, {"wanted": job.unique_id}).scalars()
     start = from_json(job.born) if job.born else initial(JobId.parse(job.jobid))
     return fold((ulm.decode(line) for line in lines), start)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 
 from grid.jobid import JobId
 from grid.states import JobState
@@ -43,7 +45,7 @@ def fold(events: Iterable[Event], start: JobStatus | None = None) -> JobStatus:
         status of the first event's job.
     :raises ValueError: when there is no event and no start.
     """
-    ordered = sorted(events, key=_position)
+    ordered = _ordered(events)
     if start is None:
         if not ordered:
             raise ValueError("no events to fold")
@@ -96,6 +98,23 @@ def _registered_again(status: JobStatus, event: Event) -> JobStatus:
     )
 
 
-def _position(event: Event) -> tuple[bool, Mark, str, str]:
+def _ordered(events: Iterable[Event]) -> list[Event]:
+    """The events in their causal order, registrations first.
+
+    Only among those of one kind at one place do their lines decide, which cost more to write than all the rest.
+    """
+    placed = sorted(((_position(event), event) for event in events), key=itemgetter(0))
+    ordered: list[Event] = []
+    for _, same in groupby(placed, key=itemgetter(0)):
+        group = [event for _, event in same]
+        ordered += group if len(group) == 1 else sorted(group, key=_line)
+    return ordered
+
+
+def _position(event: Event) -> tuple[bool, Mark, str]:
     here = place(event) or ("", event.timestamp.isoformat(timespec="microseconds"))
-    return event.type != "RegJob", here, event.type, ulm.encode(replace(event, arrived=None))
+    return event.type != "RegJob", here, event.type
+
+
+def _line(event: Event) -> str:
+    return ulm.encode(replace(event, arrived=None))
