@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -25,6 +26,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    Update,
+    bindparam,
     delete,
     func,
     insert,
@@ -105,6 +108,28 @@ outbox = outbox_table(metadata, "ce_lb_outbox")
 FINAL: Final = tuple(state.value for state in CreamState if state.final)
 LIVE: Final = tuple(state.value for state in CreamState if not state.final)
 
+# The statements of every job's way, made once: making one costs several times what running it does.
+_ADD_JOB: Final = insert(_jobs)
+_ADD_EVENT: Final = insert(_events)
+_ADD_COMMAND: Final = insert(_commands)
+_GET: Final = select(_jobs).where(_jobs.c.id == bindparam("wanted"))
+_REGISTERED: Final = select(_jobs).where(
+    _jobs.c.dn == bindparam("wanted"), _jobs.c.description_id == bindparam("wanted_description")
+)
+_COUNT: Final = select(func.count()).select_from(_jobs).where(_jobs.c.state.in_(LIVE))
+_COUNT_IN_QUEUE: Final = _COUNT.where(_jobs.c.queue == bindparam("wanted"))
+_IN_STATES: Final = (
+    select(_jobs).where(_jobs.c.state.in_(bindparam("wanted", expanding=True))).order_by(_jobs.c.created)
+)
+
+
+@cache
+def _move(columns: tuple[str, ...], purge: bool) -> Update:
+    """Set ``columns`` of a live job, or of one that has ended when it is to be purged."""
+    allowed = FINAL if purge else LIVE
+    move = update(_jobs).where(_jobs.c.id == bindparam("wanted"), _jobs.c.state.in_(allowed))
+    return move.values({name: bindparam(name) for name in columns})
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -182,12 +207,12 @@ def add_job(connection: Connection, values: dict[str, Any], at: float) -> Job:
     """Insert a job in state REGISTERED under a new id (``CREAM`` and nine digits) with its first event."""
     while True:
         name = f"CREAM{secrets.randbelow(10**9):09d}"
-        if connection.execute(select(_jobs.c.id).where(_jobs.c.id == name)).scalar() is None:
+        if get_job(connection, name) is None:
             break
     state = CreamState.REGISTERED
     row = {"id": name, "state": state.value, "created": at, "changed": at, **values}
-    connection.execute(insert(_jobs).values(**row))
-    connection.execute(insert(_events).values(job=name, state=state.value, at=at, infrastructure=False))
+    connection.execute(_ADD_JOB, row)
+    connection.execute(_ADD_EVENT, {"job": name, "state": state.value, "at": at, "infrastructure": False})
     found = get_job(connection, name)
     if found is None:
         raise LookupError(name)
@@ -199,28 +224,26 @@ def change(connection: Connection, job: str, to: Change) -> bool:
 
     :returns: False, and nothing is done, when the job is not known or has ended; only PURGED follows an end.
     """
-    allowed = FINAL if to.state is CreamState.PURGED else LIVE
     values: dict[str, Any] = {"state": to.state.value, "changed": to.at}
     if to.node is not None:
         values["node"] = to.node
     if to.seqcode is not None:
         values["seqcode"] = to.seqcode
-    moved = connection.execute(update(_jobs).where(_jobs.c.id == job, _jobs.c.state.in_(allowed)).values(**values))
-    if moved.rowcount != 1:
+    move = _move(tuple(values), to.state is CreamState.PURGED)
+    if connection.execute(move, {**values, "wanted": job}).rowcount != 1:
         return False
-    connection.execute(
-        insert(_events).values(
-            job=job,
-            state=to.state.value,
-            at=to.at,
-            exit_code=to.exit_code,
-            reason=to.reason,
-            node=to.node,
-            seqcode=to.seqcode,
-            infrastructure=to.infrastructure,
-            verdict=to.verdict,
-        )
-    )
+    event = {
+        "job": job,
+        "state": to.state.value,
+        "at": to.at,
+        "exit_code": to.exit_code,
+        "reason": to.reason,
+        "node": to.node,
+        "seqcode": to.seqcode,
+        "infrastructure": to.infrastructure,
+        "verdict": to.verdict,
+    }
+    connection.execute(_ADD_EVENT, event)
     return True
 
 
@@ -232,28 +255,27 @@ def set_fields(connection: Connection, job: str, **values: Any) -> None:
 def add_command(connection: Connection, job: str, name: str, at: float, description: str | None = None) -> None:
     """Write a command that was carried out (CREAM spells the status SUCCESSFULL)."""
     row = {"job": job, "name": name, "status": "SUCCESSFULL", "description": description, "at": at}
-    connection.execute(insert(_commands).values(**row))
+    connection.execute(_ADD_COMMAND, row)
 
 
 def get_job(connection: Connection, name: str) -> Job | None:
     """The job of that id."""
-    row = connection.execute(select(_jobs).where(_jobs.c.id == name)).mappings().first()
+    row = connection.execute(_GET, {"wanted": name}).mappings().first()
     return None if row is None else _job(row)
 
 
 def find_registered(connection: Connection, dn: str, description_id: str) -> Job | None:
     """The job that ``dn`` registered under ``description_id``."""
-    wanted = select(_jobs).where(_jobs.c.dn == dn, _jobs.c.description_id == description_id)
-    row = connection.execute(wanted).mappings().first()
+    wanted = {"wanted": dn, "wanted_description": description_id}
+    row = connection.execute(_REGISTERED, wanted).mappings().first()
     return None if row is None else _job(row)
 
 
 def jobs_in(connection: Connection, states: Collection[CreamState], limit: int | None = None) -> list[Job]:
     """Every job in one of ``states``, or the first ``limit`` of them, oldest first."""
-    wanted = (
-        select(_jobs).where(_jobs.c.state.in_([state.value for state in states])).order_by(_jobs.c.created).limit(limit)
-    )
-    return [_job(row) for row in connection.execute(wanted).mappings()]
+    wanted = _IN_STATES if limit is None else _IN_STATES.limit(limit)
+    rows = connection.execute(wanted, {"wanted": [state.value for state in states]}).mappings()
+    return [_job(row) for row in rows]
 
 
 def jobs_of(connection: Connection, dn: str | None, limit: int) -> list[Job]:
@@ -267,10 +289,9 @@ def jobs_of(connection: Connection, dn: str | None, limit: int) -> list[Job]:
 
 def count_live(connection: Connection, queue: str | None = None) -> int:
     """How many jobs have not ended."""
-    wanted = select(func.count()).select_from(_jobs).where(_jobs.c.state.in_(LIVE))
-    if queue is not None:
-        wanted = wanted.where(_jobs.c.queue == queue)
-    return int(connection.execute(wanted).scalar_one())
+    if queue is None:
+        return int(connection.execute(_COUNT).scalar_one())
+    return int(connection.execute(_COUNT_IN_QUEUE, {"wanted": queue}).scalar_one())
 
 
 def occupation(connection: Connection, queue: str) -> tuple[int, int]:
