@@ -61,7 +61,9 @@ class Trail:
         self.log(wm, "Pending", reason=reason)
 
     def will_resubmit(self, reason: str, tag: str) -> None:
+        """Resubmission alone moves no job (L&B): without Pending it would be seen as failed until its next match."""
         self.log(Source.WorkloadManager, "Resubmission", result="WILLRESUB", reason=reason, tag=tag)
+        self.log(Source.WorkloadManager, "Pending", reason=reason)
 
     def aborted(self, reason: str) -> None:
         self.log(Source.WorkloadManager, "Abort", reason=reason)

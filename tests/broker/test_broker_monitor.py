@@ -41,6 +41,7 @@ def test_a_failure_of_the_infrastructure_spends_no_retry_and_the_job_goes_elsewh
     request = world.get(job)
     assert (request.phase, request.failures, request.infrastructure) == (Phase.WAITING, 0, 1)
     assert 0 < request.next_try - time.time() < 5
+    assert world.state(job) is JobState.Waiting
     world.step(job)
     assert world.place(job)[0] is not ce
     assert world.get(job).attempt == 2

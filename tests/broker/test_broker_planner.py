@@ -180,6 +180,7 @@ def test_a_ce_that_stays_silent_is_left_and_no_retry_of_the_user_is_spent(world)
     assert (request.phase, request.failures, request.infrastructure) == (Phase.WAITING, 0, 1)
     assert request.tried_hosts == ("one.example.org",)
     assert request.next_try > time.time()
+    assert world.state(job) is JobState.Waiting
     world.step(job)
     assert world.place(job)[0] is second
     assert "Resubmission WILLRESUB" in world.told(job)
