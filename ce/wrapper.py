@@ -13,26 +13,26 @@ wrapper whose master died in between ends without having done anything.
 from __future__ import annotations
 
 import contextlib
-import glob
 import json
 import os
 import re
 import resource
-import shutil
 import signal
 import socket
 import stat
 import sys
 import time
-from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Any, NoReturn
-from urllib.parse import SplitResult, quote, urlsplit
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # a wrapper loads what it needs: modules are a third of what a short job costs
     import http.client
     import ssl
+    from collections.abc import Callable
+    from typing import IO, Any, NoReturn
+    from urllib.parse import SplitResult
 
-Job = dict[str, Any]
+    Job = dict[str, Any]
+
 MINIMUM_PYTHON = (3, 9)
 RESULT_VERSION = 1
 CHUNK = 1 << 18
@@ -181,6 +181,7 @@ class Transfers:
         :raises TransferError: the last one.
         """
         import http.client
+        from urllib.parse import urlsplit
 
         parts = urlsplit(uri)
         if parts.scheme != "https" or not parts.hostname:
@@ -224,7 +225,8 @@ class Transfers:
         if answer.status == 206 and (begins is None or int(begins[1]) != have):
             raise TransferError("the server continued at another place")
         with open(partial, "ab" if answer.status == 206 else "wb") as file:
-            shutil.copyfileobj(answer, file, CHUNK)
+            while block := answer.read(CHUNK):
+                file.write(block)
             size = file.tell() - (have if answer.status == 206 else 0)
         if expected is not None and size != int(expected):
             raise TransferError(f"{size} of {expected} bytes arrived")
@@ -453,6 +455,9 @@ def send_output(job: Job, journal: Journal, transfers: Transfers) -> None:
     """Upload the output sandbox.  A missing file is noted; a failed upload makes the job resubmittable."""
     items = [(item["name"], item["uri"]) for item in job["output"]]
     for pattern in job.get("output_patterns", ()):
+        import glob
+        from urllib.parse import quote
+
         found = sorted(glob.glob(pattern))
         if not found:
             journal.notes.append(f"Cannot read or missing file {pattern}")
