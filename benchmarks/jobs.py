@@ -95,11 +95,11 @@ class _Run:
         body = job_submit(JDL, self._delegation)
         trust = self._node.layout.certificates
         measure(Load(self._node.endpoint, trust, self._node.proxy, count, 4, False, body, HEADERS))
-        jobs = [job for job, _ in self._lb.user_jobs() if job not in before]
+        jobs = [job for job, _ in self._lb.user_jobs() if job not in before]  # the newest first
         if len(jobs) != count:
             raise RuntimeError(f"{count} jobs were submitted, and L&B knows {len(jobs)}")
-        for job in reversed(jobs):
-            self._wait(lambda job=job: self._lb.status(job)["state"] == JobState.Done.wire)  # type: ignore[misc]
+        self._wait(lambda: self._lb.status(jobs[0])["state"] == JobState.Done.wire)  # the newest: asking costs too
+        self._wait(lambda: {state for job, state in self._lb.user_jobs() if job in jobs} == {JobState.Done})
         own = processes.of_sessions(services) - own
         payloads = processes.of_ended_children(services) - payloads
         end = max(self._done_at(job) for job in jobs)

@@ -8,8 +8,9 @@ nothing matches or runs jobs meanwhile.  CPU time is that of the service's proce
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -65,11 +66,18 @@ def measure_submit(node: ScratchNode, quick: bool) -> list[Figure]:
         body = job_submit(JDL, node.delegate())
         found: list[Figure] = []
         for new in (False, True):
-            fsyncs = [disk.fsyncs(node.layout.root, 0.3)]
             rounds = _compared(node, "jobSubmit", body, new, service, constant, quick)
-            fsyncs.append(disk.fsyncs(node.layout.root, 0.3))
-            found += rounds.figures(Limit("4 KiB appended with fsync, one after the other", middle(fsyncs)))
+            root = node.layout.root
+            found += rounds.figures(
+                Limit("4 KiB appended with fsync, one after the other", _best(disk.fsyncs, root)),
+                Limit("bare sandboxes made durable, one after the other", _best(disk.sandboxes, root)),
+            )
         return found
+
+
+def _best(rate: Callable[[Path, float], float], directory: Path) -> float:
+    """Disks that others use too stall now and then; a limit is what they can do."""
+    return float(f"{max(rate(directory, 0.3) for _ in range(3)):.4g}")
 
 
 @contextlib.contextmanager
