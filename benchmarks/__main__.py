@@ -103,8 +103,10 @@ def _measure(scratch: Path, names: Sequence[str], quick: bool) -> list[Figure]:
         with ScratchNode.make(scratch) as node:
             for name in wanted:
                 text, measure = BENCHMARKS[name]
-                print(f"{name}: {text} ...", file=sys.stderr, flush=True)
+                print(f"{name}: {text} ...", end=" ", file=sys.stderr, flush=True)
+                begin = time.monotonic()
                 figures += measure(node, quick)
+                print(f"{time.monotonic() - begin:.1f} s", file=sys.stderr)
     return figures
 
 

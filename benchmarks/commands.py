@@ -18,7 +18,7 @@ PROMISE: Final = 0.4
 
 def measure_commands(quick: bool) -> list[Figure]:
     """Each installed command with ``--help``."""
-    runs = 3 if quick else 7
+    runs = 1 if quick else 7
     directory = Path(sys.executable).parent
     names = sorted(entry.name for entry in distribution("wmproxy").entry_points if entry.group == "console_scripts")
     bare = middle(cpu_seconds([sys.executable, "-c", "pass"]) for _ in range(runs))

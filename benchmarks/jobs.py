@@ -32,7 +32,7 @@ _TRUE: Final = "/bin/true"
 
 def measure_jobs(node: ScratchNode, quick: bool) -> list[Figure]:
     """Latency of single jobs, then the rate of many."""
-    singles, many = (3, 15) if quick else (7, 40)
+    singles, many = (3, 10) if quick else (7, 40)
     with node.up() as pids:
         delegation = node.delegate()
         forks = [fork_rate([_TRUE])]
