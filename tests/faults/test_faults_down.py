@@ -30,7 +30,7 @@ def payload_of(grid, job) -> int:
 
 
 def test_down_ends_running_jobs_and_they_run_again_after_up(grid):
-    first, second = running(grid, 7, 2)
+    first, second = running(grid, 5, 2)
     queued = grid.submit(seconds=0)
     pids = [payload_of(grid, job) for job in (first, second)]
     began = time.monotonic()
@@ -50,7 +50,7 @@ def test_down_ends_running_jobs_and_they_run_again_after_up(grid):
 
 
 def test_down_that_keeps_jobs_leaves_the_payload_running_and_up_adopts_it(grid):
-    (job,) = running(grid, 8)
+    (job,) = running(grid, 7)
     pid = payload_of(grid, job)
     grid.down("--keep-jobs")
     left = grid.processes()

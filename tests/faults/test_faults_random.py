@@ -1,6 +1,7 @@
 """Services are killed at random while jobs are on their way; afterwards every job has its one end and its output.
 
-Ten jobs, or as many as WMS_TEST_JOBS says (.ci/run: 50).  WMS_TEST_SEED repeats the choice of victims and pauses.
+Ten jobs, or as many as WMS_TEST_JOBS says (.ci/run: 50), and a fifth more that their owner cancels on the way: of
+these it may be Done or Cancelled, never both.  WMS_TEST_SEED repeats the choice of victims and pauses.
 """
 
 import contextlib
@@ -56,6 +57,20 @@ def children(pid: int) -> list[int]:
         return []
 
 
+def submit_and_cancel(grid):
+    """A job that is cancelled somewhere on its way; the cancellation is asked for until it is taken or too late."""
+    job = grid.submit(sandbox=False, tries=40)
+    time.sleep(grid.random.uniform(0, 3))
+    for _ in range(40):
+        if grid.cancel(job.job):
+            return job
+        state = grid.state(job.job)
+        if state is not None and state.final:
+            return job
+        time.sleep(1)
+    raise AssertionError(f"{job.job} was not cancelled: {grid.report()}")
+
+
 def test_jobs_survive_services_that_are_killed_at_random(make_grid):
     began = time.monotonic()
     grid = make_grid(SEED)
@@ -66,18 +81,19 @@ def test_jobs_survive_services_that_are_killed_at_random(make_grid):
     try:
         with ThreadPoolExecutor(4) as pool:
             submissions = [pool.submit(grid.submit, sandbox=number % 3 > 0, tries=40) for number in range(JOBS)]
+            cancellations = [pool.submit(submit_and_cancel, grid) for _ in range(JOBS // 5)]
         time.sleep(8)  # these kills fall on jobs that run
     finally:
         killer.stop()
     grid.incidents.append(f"killed: {', '.join(killer.killed)}")
-    for submission in submissions:
-        submission.result()
+    accepted = [submission.result().job for submission in submissions]
+    cancelled = [cancellation.result().job for cancellation in cancellations]
     assert len(set(killer.killed)) >= 3, killer.killed
     grid.settle(WHOLE - (time.monotonic() - began))
     verdicts = grid.check()
-    acknowledged = [job.job for job in grid.jobs if job.started]
-    assert len(acknowledged) == JOBS
-    assert {verdicts[job].end for job in acknowledged} == {"Done"}
+    assert len({*accepted, *cancelled}) == JOBS + JOBS // 5
+    assert {verdicts[job].end for job in accepted} == {"Done"}
+    assert {verdicts[job].end for job in cancelled} <= {"Done", "Cancelled"}
     took = time.monotonic() - began
     print(f"{JOBS} jobs, {len(grid.incidents) - 1} requests that failed, {len(killer.killed)} kills, {took:.0f} s")
     assert took < WHOLE + 30
