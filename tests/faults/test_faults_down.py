@@ -50,7 +50,7 @@ def test_down_ends_running_jobs_and_they_run_again_after_up(grid):
 
 
 def test_down_that_keeps_jobs_leaves_the_payload_running_and_up_adopts_it(grid):
-    (job,) = running(grid, 7)
+    (job,) = running(grid, 20)
     pid = payload_of(grid, job)
     grid.down("--keep-jobs")
     left = grid.processes()
