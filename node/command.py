@@ -10,7 +10,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from grid.errors import GridError
@@ -70,6 +70,12 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(action=action)
         return sub
 
+    _node_commands(add)
+    _user_commands(add)
+    return parser
+
+
+def _node_commands(add: Callable[[str, object, str], argparse.ArgumentParser]) -> None:
     sub = add("init", _init, "make a node in a directory: configuration, test CA, credentials, databases")
     _directory(sub)
     sub.add_argument(
@@ -96,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     _directory(sub)
     sub.add_argument("--json", action="store_true", help="print one JSON object")
 
+
+def _user_commands(add: Callable[[str, object, str], argparse.ArgumentParser]) -> None:
     sub = add("env", _env, "print shell exports for the clients: eval \"$(wms env DIR)\"")
     _directory(sub)
     sub.add_argument("--user", default="alice", metavar="NAME", help="whose proxy (alice)")
@@ -120,7 +128,6 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = add("demo", _demo, "bring up a grid, run a job on it, show its output, leave nothing running")
     sub.add_argument("directory", type=Path, nargs="?", metavar="DIR", help="where to (a scratch directory, removed)")
-    return parser
 
 
 def _directory(parser: argparse.ArgumentParser) -> None:
