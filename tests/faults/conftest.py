@@ -5,6 +5,7 @@ argument, and notes each of its runs in a file outside the node.  ``judge`` is a
 history; everything that this directory promises of a job is in it and in ``Grid.check``.
 """
 
+import collections
 import dataclasses
 import hashlib
 import itertools
@@ -93,7 +94,28 @@ def judge(events) -> Verdict:
     if len(set(attempts)) != len(attempts):
         wrong.append(f"an attempt was handed over twice: {attempts}")
     resubmissions = sum(event.type == "Resubmission" for event in told)
-    return Verdict(ends[0][1] if ends else None, attempts, resubmissions, tuple(wrong))
+    end = ends[0][1] if ends else None
+    wrong += _missing(events, len(attempts), end)
+    return Verdict(end, attempts, resubmissions, tuple(wrong))
+
+
+def _missing(events, attempts: int, end: str | None) -> list[str]:
+    """Events that must be there because others are: a lost one need not change the end to be a loss."""
+    counts = collections.Counter((event.source, event.type) for event in events)
+    server, manager, element = Source.NetworkServer, Source.WorkloadManager, Source.JobController
+    exactly = {(server, "RegJob"): 1, (element, "DeQueued"): attempts, (Source.LogMonitor, "Accepted"): attempts}
+    exactly[(manager, "HelperReturn")] = counts[(manager, "HelperCall")]
+    at_least = {(manager, "Match"): attempts}
+    if counts[(server, "Accepted")] or attempts:
+        exactly |= {(server, "Accepted"): 1, (server, "EnQueued"): 2}
+    if attempts:
+        exactly[(manager, "DeQueued")] = 1
+    if end == "Done":
+        at_least |= {(Source.LogMonitor, name): 1 for name in ("Running", "ReallyRunning")}
+        at_least |= {(Source.LRMS, name): 1 for name in ("Running", "ReallyRunning", "Done")}
+        at_least[(Source.LRMS, "ResourceUsage")] = 3
+    wrong = [f"{counts[key]} of {key}, not {count}" for key, count in exactly.items() if counts[key] != count]
+    return wrong + [f"{counts[key]} of {key}, less than {n}" for key, n in at_least.items() if counts[key] < n]
 
 
 def _end_of(event) -> str | None:
