@@ -6,6 +6,7 @@ history; everything that this directory promises of a job is in it and in ``Grid
 """
 
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import itertools
@@ -34,6 +35,7 @@ SHORT_PERIODS = "[broker]\nmatch_retry_period = 2.0\ninfrastructure_delay = 0.5\
 PAYLOAD = """#!/bin/sh
 echo "begin $GLITE_WMS_JOBID $GLITE_CREAM_JOBID $$" >> {runs}
 sleep "$2"
+while [ -e {hold} ]; do sleep 0.1; done
 i=0
 while [ $i -lt 200 ]; do echo "line $i of $1"; i=$((i+1)); done | tee data.txt
 echo "end $GLITE_WMS_JOBID $GLITE_CREAM_JOBID $$" >> {runs}
@@ -170,8 +172,9 @@ class Grid:
         self.runs = self.shared / "runs"
         self.runs.touch()
         self.runs.chmod(0o666)  # each job has an account of its own
+        self.held = self.shared / "hold"
         self.payload = self.shared / "payload.sh"
-        self.payload.write_text(PAYLOAD.format(runs=self.runs))
+        self.payload.write_text(PAYLOAD.format(runs=self.runs, hold=self.held))
         self.payload.chmod(0o755)
         self.armed = node.root.parent / "armed"
         self.hit = node.root.parent / "armed.hit"
@@ -228,6 +231,15 @@ class Grid:
 
     def disarm(self) -> None:
         self.armed.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def hold(self):
+        """Payloads that have begun do not end before this is left."""
+        self.held.touch()
+        try:
+            yield
+        finally:
+            self.held.unlink()
 
     def ring(self, service: str) -> None:
         ring(self.node.root / "run" / f"{service}.bell")

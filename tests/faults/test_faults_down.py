@@ -16,9 +16,9 @@ def grid(make_grid):
     return made
 
 
-def running(grid, seconds: float, count: int = 1):
+def running(grid, count: int = 1):
     """Jobs whose payloads have begun."""
-    jobs = [grid.submit(seconds=seconds, sandbox=False) for _ in range(count)]
+    jobs = [grid.submit(seconds=0, sandbox=False) for _ in range(count)]
     for job in jobs:
         grid.until(lambda job=job: job.job in grid.executions(), 40, f"{job.job} does not run")
     return jobs
@@ -29,45 +29,54 @@ def payload_of(grid, job) -> int:
     return next(int(line.split()[3]) for line in grid.runs.read_text().splitlines() if job.job in line)
 
 
+def runs_of(grid, job) -> list[str]:
+    return [what for what, _ in grid.executions()[job.job]]
+
+
 def test_down_ends_running_jobs_and_they_run_again_after_up(grid):
-    first, second = running(grid, 5, 2)
-    queued = grid.submit(seconds=0)
-    pids = [payload_of(grid, job) for job in (first, second)]
-    began = time.monotonic()
-    grid.down()
-    assert time.monotonic() - began < 10
-    assert grid.processes() == []
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
-    grid.up()
-    grid.until(lambda: all(len(grid.executions()[job.job]) >= 2 for job in (first, second)), 40, "not run again")
+    with grid.hold():
+        first, second = running(grid, 2)
+        queued = grid.submit(seconds=0)
+        pids = [payload_of(grid, job) for job in (first, second)]
+        began = time.monotonic()
+        grid.down()
+        assert time.monotonic() - began < 10
+        assert grid.processes() == []
+        assert not any(alive(pid) for pid in pids)
+        grid.up()
+        for job in (first, second):
+            grid.until(lambda job=job: runs_of(grid, job) == ["begin", "begin"], 40, f"{job.job} is not run again")
     grid.settle(60)
     verdicts = grid.check(new=True, lost_runs=True)
     for job in (first, second):
         assert (verdicts[job.job].end, len(verdicts[job.job].attempts)) == ("Done", 2)
         assert verdicts[job.job].resubmissions == 1
-        assert [what for what, _ in grid.executions()[job.job]] == ["begin", "begin", "end"]
+        assert runs_of(grid, job) == ["begin", "begin", "end"]
     assert verdicts[queued.job].end == "Done"
 
 
 def test_down_that_keeps_jobs_leaves_the_payload_running_and_up_adopts_it(grid):
-    (job,) = running(grid, 20)
-    pid = payload_of(grid, job)
-    grid.down("--keep-jobs")
-    left = grid.processes()
-    assert any("wrapper.py" in process for process in left)
-    assert not any("-m node" in process for process in left)
-    assert Path(f"/proc/{pid}").exists()
-    grid.up()
-    assert Path(f"/proc/{pid}").exists()
+    with grid.hold():
+        (job,) = running(grid)
+        pid = payload_of(grid, job)
+        grid.down("--keep-jobs")
+        left = grid.processes()
+        assert any("wrapper.py" in process for process in left)
+        assert not any("-m node" in process for process in left)
+        assert alive(pid)
+        grid.up()
+        assert alive(pid)
+        assert runs_of(grid, job) == ["begin"]
     grid.settle(60)
     verdict = grid.check(new=True)[job.job]
     assert (verdict.end, len(verdict.attempts), verdict.resubmissions) == ("Done", 1, 0)
 
 
 def test_a_kept_job_that_ends_while_the_node_is_down_delivers_its_output_after_up(grid):
-    (job,) = running(grid, 3)
-    grid.down("--keep-jobs")
-    grid.until(lambda: ("end" in [what for what, _ in grid.executions()[job.job]]), 20, "the payload does not end")
+    with grid.hold():
+        (job,) = running(grid)
+        grid.down("--keep-jobs")
+    grid.until(lambda: "end" in runs_of(grid, job), 20, "the payload does not end")
     time.sleep(1.5)  # the wrapper meets closed ports
     grid.up()
     grid.settle(60)
@@ -76,17 +85,19 @@ def test_a_kept_job_that_ends_while_the_node_is_down_delivers_its_output_after_u
 
 
 def test_a_killed_supervisor_leaves_services_that_the_next_up_ends_and_the_jobs_finish(grid):
-    (job,) = running(grid, 6)
-    other = grid.submit(seconds=1)
-    status = grid.node.status()
-    os.kill(status["supervisor"], signal.SIGKILL)
-    grid.until(lambda: grid.node.status()["supervisor"] is None, 5, "the supervisor lives")
-    services = {name: state["pid"] for name, state in status["services"].items()}
-    assert all(Path(f"/proc/{pid}").exists() for pid in services.values())
-    grid.up()
-    fresh = {name: state["pid"] for name, state in grid.services().items()}
-    assert not set(services.values()) & set(fresh.values())
-    assert not any(alive(pid) for pid in services.values())
+    with grid.hold():
+        (job,) = running(grid)
+        other = grid.submit(seconds=1)
+        status = grid.node.status()
+        os.kill(status["supervisor"], signal.SIGKILL)
+        grid.until(lambda: grid.node.status()["supervisor"] is None, 5, "the supervisor lives")
+        services = {name: state["pid"] for name, state in status["services"].items()}
+        assert all(alive(pid) for pid in services.values())
+        grid.up()
+        fresh = {name: state["pid"] for name, state in grid.services().items()}
+        assert not set(services.values()) & set(fresh.values())
+        assert not any(alive(pid) for pid in services.values())
+        assert runs_of(grid, job) == ["begin"]
     grid.settle(60)
     verdicts = grid.check(new=True)
     for each in (job, other):
