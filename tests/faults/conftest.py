@@ -1,14 +1,14 @@
 """Jobs on a node that is being broken, and the judge of what became of them.
 
 ``Grid`` is a running node with a payload that proves itself: it writes a few kilobytes that follow from its
-argument, and notes each of its runs in a file outside the node.  ``judge`` is a pure function over a job's event
-history; everything that this directory promises of a job is in it and in ``Grid.check``.
+argument, and notes each of its runs in a file outside the node.  Everything that this directory promises of a job
+is in ``judge.py`` and in ``Grid.check``.
 """
 
-import collections
 import contextlib
 import dataclasses
 import hashlib
+import importlib.util
 import itertools
 import json
 import os
@@ -18,7 +18,6 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-import types
 from pathlib import Path
 
 import pytest
@@ -26,11 +25,15 @@ import pytest
 from grid.doorbell import ring
 from grid.errors import GridError
 from grid.jobid import JobId
-from grid.states import JobState, Source
+from grid.states import JobState
 from gsi.tls import client_context
 from lb.client import Bookkeeping
 
-SERVICES = ("lb", "interlogger", "ce", "bdii", "broker", "wmproxy")
+_SPEC = importlib.util.spec_from_file_location("faults_judge", Path(__file__).with_name("judge.py"))
+judgements = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(judgements)
+judge, Verdict = judgements.judge, judgements.Verdict
+
 SHORT_PERIODS = "[broker]\nmatch_retry_period = 2.0\ninfrastructure_delay = 0.5\nrefresh = 5.0\n"
 PAYLOAD = """#!/bin/sh
 echo "begin $GLITE_WMS_JOBID $GLITE_CREAM_JOBID $$" >> {runs}
@@ -55,94 +58,6 @@ def whole_output(word: str) -> dict[str, str]:
     """What a payload with the argument ``word`` must write: file name to sha256."""
     data = "".join(f"line {number} of {word}\n" for number in range(200))
     return {"out.txt": digest(data), "data.txt": digest(data), "err.txt": digest("")}
-
-
-# -- the judge -----------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class Verdict:
-    """What a history says: the one end, the attempts (CE job identifiers) handed over, resubmissions, what is wrong."""
-
-    end: str | None
-    attempts: tuple[str, ...]
-    resubmissions: int
-    wrong: tuple[str, ...]
-
-
-def judge(events) -> Verdict:
-    """Judge the events of one job, in the order of their times."""
-    wrong = []
-    seen = {}
-    for event in events:
-        key = (event.type, event.source, event.seqcode)
-        if key in seen:
-            wrong.append(f"{event.type} of {event.source} was logged twice with the code {event.seqcode}")
-        seen[key] = event
-    # What the worker node saw is told by the wrapper's clock and decides nothing: LogMonitor's word counts.
-    told = [event for event in events if event.source is not Source.LRMS]
-    ends = [(place, _end_of(event)) for place, event in enumerate(told) if _end_of(event)]
-    if len(ends) != 1:
-        wrong.append(f"{len(ends)} ends: {', '.join(end for _, end in ends) or 'none'}")
-    if ends:
-        after = [event for event in told[ends[0][0] + 1 :] if not _harmless_after_the_end(event)]
-        wrong += [f"{event.type} of {event.source} after the end" for event in after]
-    wrong += _failures_answered(told)
-    attempts = tuple(
-        event.fields["dest_jobid"]
-        for event in told
-        if (event.type, event.source, event.get("result")) == ("Transfer", Source.JobController, "OK")
-    )
-    if len(set(attempts)) != len(attempts):
-        wrong.append(f"an attempt was handed over twice: {attempts}")
-    resubmissions = sum(event.type == "Resubmission" for event in told)
-    end = ends[0][1] if ends else None
-    wrong += _missing(events, len(attempts), end)
-    return Verdict(end, attempts, resubmissions, tuple(wrong))
-
-
-def _missing(events, attempts: int, end: str | None) -> list[str]:
-    """Events that must be there because others are: a lost one need not change the end to be a loss."""
-    counts = collections.Counter((event.source, event.type) for event in events)
-    server, manager, element = Source.NetworkServer, Source.WorkloadManager, Source.JobController
-    exactly = {(server, "RegJob"): 1, (element, "DeQueued"): attempts, (Source.LogMonitor, "Accepted"): attempts}
-    exactly[(manager, "HelperReturn")] = counts[(manager, "HelperCall")]
-    at_least = {(manager, "Match"): attempts}
-    if counts[(server, "Accepted")] or attempts:
-        exactly |= {(server, "Accepted"): 1, (server, "EnQueued"): 2}
-    if attempts:
-        exactly[(manager, "DeQueued")] = 1
-    if end == "Done":
-        at_least |= {(Source.LogMonitor, name): 1 for name in ("Running", "ReallyRunning")}
-        at_least |= {(Source.LRMS, name): 1 for name in ("Running", "ReallyRunning", "Done")}
-        at_least[(Source.LRMS, "ResourceUsage")] = 3
-    wrong = [f"{counts[key]} of {key}, not {count}" for key, count in exactly.items() if counts[key] != count]
-    return wrong + [f"{counts[key]} of {key}, less than {n}" for key, n in at_least.items() if counts[key] < n]
-
-
-def _end_of(event) -> str | None:
-    if event.type == "Abort":
-        return "Aborted"
-    if event.type == "Cancel" and event.get("status_code") == "DONE":
-        return "Cancelled"
-    if (event.type, event.source, event.get("status_code")) == ("Done", Source.LogMonitor, "OK"):
-        return "Done"
-    return None
-
-
-def _harmless_after_the_end(event) -> bool:
-    return event.type in ("Clear", "UserTag") or (event.type == "Cancel" and event.get("status_code") == "REQ")
-
-
-def _failures_answered(told) -> list[str]:
-    """A Done that does not count is answered at once: by Resubmission, Abort or Cancel."""
-    moved = [event for event in told if event.source in (Source.LogMonitor, Source.WorkloadManager)]
-    wrong = []
-    for event, following in itertools.pairwise([*moved, None]):
-        failed = event.type == "Done" and event.get("status_code") != "OK"
-        if failed and (following is None or following.type not in ("Resubmission", "Abort", "Cancel")):
-            wrong.append(f"Done ({event.get('status_code')}) is followed by {following and following.type}")
-    return wrong
 
 
 # -- jobs ----------------------------------------------------------------------------------------------------
@@ -406,7 +321,7 @@ class Grid:
         for job, state in looked_at.items():
             verdict = verdicts[job]
             wrong = [*verdict.wrong, *self._wrong_end(job, state, verdict)]
-            wrong += wrong_runs(verdict, executions.get(job, []), lost_runs=lost_runs)
+            wrong += judgements.wrong_runs(verdict, executions.get(job, []), lost_runs=lost_runs)
             if job in expected and expected[job].started and verdict.end == "Aborted":
                 wrong.append("an accepted job was aborted")
             problems += [f"{job} ({state}): {sentence}" for sentence in wrong]
@@ -445,33 +360,13 @@ class Grid:
         return "\n".join([f"seed {self.seed}", *self.incidents[-20:], json.dumps(self.node.status().get("services"))])
 
 
-def wrong_runs(verdict: Verdict, runs, *, lost_runs: bool = False) -> list[str]:
-    """Each attempt runs the payload at most once, the last one of a Done job from its begin to its end.
-
-    :param runs: what the payload noted: ``begin`` or ``end``, and the attempt.
-    :param lost_runs: attempts may have begun and not ended, or not have begun.
-    """
-    begun = [ce_job for what, ce_job in runs if what == "begin"]
-    ended = [ce_job for what, ce_job in runs if what == "end"]
-    wrong = [f"the attempt {job} ran its payload twice" for job in set(begun) if begun.count(job) > 1]
-    wrong += [f"{job} ran and was never handed over" for job in set(begun) - set(verdict.attempts)]
-    if verdict.end == "Done":
-        if not verdict.attempts or ended[-1:] != [verdict.attempts[-1]]:
-            wrong.append(f"Done, but the last attempt of {verdict.attempts} did not run to its end: {runs}")
-        if not lost_runs and begun != list(verdict.attempts):
-            wrong.append(f"{len(begun)} runs of the payload in {len(verdict.attempts)} attempts: {runs}")
-        if not lost_runs and begun != ended:
-            wrong.append(f"a payload did not run to its end: {runs}")
-    return wrong
-
-
 # -- fixtures ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
 def judgement():
     """The judge, for tests of the judge."""
-    return types.SimpleNamespace(judge=judge, wrong_runs=wrong_runs)
+    return judgements
 
 
 @pytest.fixture(scope="module")
