@@ -38,6 +38,10 @@ class Occupation:
     mean_seconds: float
 
 
+LONGEST_RESPONSE = 2_146_660_842
+"""Seconds that production sites publish for *nobody knows how long*; it fits 32 bits."""
+
+
 def response_time(queue: Queue, now: Occupation) -> int:
     """Seconds until a job that comes now would start: 0 while there is a free slot (GLUE 1.3, estimated)."""
     if now.running < queue.slots and now.waiting == 0:
@@ -49,9 +53,6 @@ def records(settings: CeSettings, queue: Queue, now: Occupation) -> list[Record]
     """The GLUE 1.3 records of one queue."""
     ce_id = settings.ce_id(queue)
     cluster = f"{settings.host}-{queue.name}"
-    free = max(0, queue.slots - now.running)
-    wall, cpu = queue.max_wall_minutes or UNLIMITED, queue.max_cpu_minutes or UNLIMITED
-    estimate = response_time(queue, now)
     element = ComputingElement(
         unique_id=ce_id,
         cluster_id=cluster,
@@ -67,49 +68,65 @@ def records(settings: CeSettings, queue: Queue, now: Occupation) -> list[Record]
             contact=(f"{settings.base}/ce-cream/services",),
             total_cpus=queue.slots,
         ),
-        state=CEState(
-            status=queue.status,
-            running_jobs=now.running,
-            waiting_jobs=now.waiting,
-            total_jobs=now.running + now.waiting,
-            free_job_slots=free,
-            free_cpus=free,
-            estimated_response_time=estimate,
-            worst_response_time=estimate if estimate == 0 else max(estimate, (now.waiting + 1) * wall * 60),
-        ),
-        policy=CEPolicy(
-            max_cpu_time=cpu,
-            max_obtainable_cpu_time=cpu,
-            max_wall_clock_time=wall,
-            max_obtainable_wall_clock_time=wall,
-            max_running_jobs=queue.slots,
-            max_waiting_jobs=queue.max_waiting,
-            max_total_jobs=queue.slots + queue.max_waiting,
-            max_slots_per_job=1,
-            assigned_job_slots=queue.slots,
-            priority=queue.priority,
-        ),
+        state=_state(queue, now),
+        policy=_policy(queue),
     )
-    host = os.uname()
     return [
         element,
         Cluster(unique_id=cluster, site_id=settings.site, ce_ids=(ce_id,), name=cluster),
-        SubCluster(
-            unique_id=cluster,
-            cluster_id=cluster,
-            name=cluster,
-            physical_cpus=queue.cpus,
-            logical_cpus=queue.cpus,
-            platform=host.machine,
-            smp_size=queue.cpus,
-            ram_size=queue.ram_mb,
-            virtual_size=queue.virtual_mb,
-            os_name=host.sysname,
-            os_release=platform.freedesktop_os_release().get("VERSION_ID", host.release) if _has_release() else "",
-            os_version=host.release,
-            software=queue.software,
-        ),
+        _sub_cluster(queue, cluster),
     ]
+
+
+def _state(queue: Queue, now: Occupation) -> CEState:
+    free = max(0, queue.slots - now.running)
+    estimate = response_time(queue, now)
+    worst = (now.waiting + 1) * (queue.max_wall_minutes or UNLIMITED) * 60
+    return CEState(
+        status=queue.status,
+        running_jobs=now.running,
+        waiting_jobs=now.waiting,
+        total_jobs=now.running + now.waiting,
+        free_job_slots=free,
+        free_cpus=free,
+        estimated_response_time=estimate,
+        worst_response_time=min(LONGEST_RESPONSE, max(estimate, worst)) if estimate else 0,
+    )
+
+
+def _policy(queue: Queue) -> CEPolicy:
+    wall, cpu = queue.max_wall_minutes or UNLIMITED, queue.max_cpu_minutes or UNLIMITED
+    return CEPolicy(
+        max_cpu_time=cpu,
+        max_obtainable_cpu_time=cpu,
+        max_wall_clock_time=wall,
+        max_obtainable_wall_clock_time=wall,
+        max_running_jobs=queue.slots,
+        max_waiting_jobs=queue.max_waiting,
+        max_total_jobs=queue.slots + queue.max_waiting,
+        max_slots_per_job=1,
+        assigned_job_slots=queue.slots,
+        priority=queue.priority,
+    )
+
+
+def _sub_cluster(queue: Queue, cluster: str) -> SubCluster:
+    host = os.uname()
+    return SubCluster(
+        unique_id=cluster,
+        cluster_id=cluster,
+        name=cluster,
+        physical_cpus=queue.cpus,
+        logical_cpus=queue.cpus,
+        platform=host.machine,
+        smp_size=queue.cpus,
+        ram_size=queue.ram_mb,
+        virtual_size=queue.virtual_mb,
+        os_name=host.sysname,
+        os_release=platform.freedesktop_os_release().get("VERSION_ID", host.release) if _has_release() else "",
+        os_version=host.release,
+        software=queue.software,
+    )
 
 
 def _has_release() -> bool:
