@@ -14,19 +14,9 @@ from ce.settings import CeSettings, Queue
 from grid.dn import normalise
 from gsi.identity import Identity
 from infosys.access import User, judge
-from web.guard import asked
+from web.guard import Rule, asked
 from web.identity import Authenticator
 from wsdl.service import Call
-
-_STARTS_NOTHING = frozenset(
-    (
-        "getDelegationVersion",
-        "getDelegationInterfaceVersion",
-        "getServiceMetadata",
-        "getProxyTerminationTime",
-        "destroyProxy",
-    )
-)
 
 
 class Authorization:
@@ -59,13 +49,13 @@ class Authorization:
         return self._caller(identity), lambda queue: admit(queue, identity)
 
     def delegator(self, call: Call, action: str) -> Identity:
-        """For the delegation port: a full proxy of somebody whom some queue admits.
+        """For the delegation port: a full proxy of somebody whom some queue admits, where the operation declares it.
 
         :raises LimitedProxy: the proxy is limited.
         :raises NotAdmitted: no queue admits the caller.
         """
         identity = self._identify(call, action)
-        if action in _STARTS_NOTHING:
+        if call.terms is not None and Rule.MEMBER not in call.terms.rules:
             asked(action, "own delegations only")
             return identity
         if not identity.full_proxy:
@@ -76,11 +66,11 @@ class Authorization:
             asked(action, "refused: no queue admits")
             rules = sorted({rule for queue in self._settings.queues for rule in _admitting(queue)})
             raise NotAdmitted(identity.dn, "*", rules, any(verdict.rule for verdict in verdicts))
-        asked(action, "admitted")
+        asked(action, "admitted", Rule.MEMBER)
         return identity
 
     def _identify(self, call: Call, action: str) -> Identity:
-        asked(action, "identity")
+        asked(action, "identity", Rule.KNOWN)
         return self._authenticator.identify(call.environ)
 
     def _caller(self, identity: Identity) -> Caller:

@@ -12,6 +12,7 @@
     └── ClientGone               1201  the client went away in the middle of its request
     InternalFailure
     └── UnaskedAuthorization     1202  an operation ended without asking the authorization point
+        └── OtherAuthorization   1202  or asked for another rule than is declared for it
     FileSystemFailure
     └── TransferError            1203  a file did not arrive, seen by the client
 """
@@ -54,6 +55,10 @@ class UnaskedAuthorization(InternalFailure):
     def __init__(self, operation: str) -> None:
         super().__init__(f"the service did not check the authorization of {operation} and therefore refuses it")
         self.operation = operation
+
+
+class OtherAuthorization(UnaskedAuthorization):
+    """An operation answered having asked for another rule than its declaration names: a defect of the service."""
 
 
 class TransferError(FileSystemFailure):

@@ -3,7 +3,8 @@
 =============  =============================================================================
 rule           who
 =============  =============================================================================
-known          anyone whose certificate chain is valid (getVersion, transfer protocols, sizes)
+known          anyone whose certificate chain is valid (getVersion, transfer protocols, sizes, looking after one's
+               own delegations)
 member         a full proxy of RFC 3820, or the certificate itself, of a member of an admitted VO
                (register, submit, start, delegate, list-match)
 owner          the user who registered the job, by certificate: whichever proxy, whatever VO
@@ -22,9 +23,11 @@ import sqlalchemy as sa
 from grid.jobid import JobId
 from gsi.identity import Identity
 from web import guard
+from web.guard import Rule
 from web.identity import Authenticator
 from wmproxy import jobs
 from wmproxy.errors import FullProxyRequired, JobNotFound, LegacyProxyRefused, VoNotAdmitted
+from wsdl.service import Call
 
 
 class AuthorizationPoint:
@@ -48,7 +51,7 @@ class AuthorizationPoint:
         except BaseException:
             guard.asked(action, "refused")
             raise
-        guard.asked(action, "known")
+        guard.asked(action, "known", Rule.KNOWN)
         return identity
 
     def member(self, environ: Mapping[str, Any], action: str) -> Identity:
@@ -65,6 +68,7 @@ class AuthorizationPoint:
             raise LegacyProxyRefused(identity.dn, action)
         if identity.vo not in self._admitted:
             raise VoNotAdmitted(identity.dn, identity.vo, self._admitted)
+        guard.asked(action, "member", Rule.MEMBER)
         return identity
 
     def admit(self, identity: Identity) -> None:
@@ -82,7 +86,18 @@ class AuthorizationPoint:
         :raises JobIdError: when the text is no job identifier.
         """
         identity = self.known(environ, action)
-        return self.owned(identity, JobId.parse(job_id))
+        record = self.owned(identity, JobId.parse(job_id))
+        guard.asked(action, "owner", Rule.OWNER)
+        return record
+
+    def delegator(self, call: Call, action: str) -> Identity:
+        """Admit to an operation of the delegation ports by the rule that it declares.
+
+        :raises GridError: as :meth:`known` or :meth:`member`.
+        """
+        if call.terms is not None and Rule.MEMBER not in call.terms.rules:
+            return self.known(call.environ, action)
+        return self.member(call.environ, action)
 
     def owned(self, identity: Identity, job: JobId) -> jobs.Job:
         """The job, if it is ``identity``'s.

@@ -1,7 +1,7 @@
 """The WMProxy port: each operation of the WSDL, translated into calls on the rooms behind it.
 
-Nothing is decided here.  Every method takes the call (for its connection) and the parts as the WSDL names them,
-asks the authorization point, and returns plain values.
+Nothing is decided here.  Every method declares its terms (:mod:`wsdl.operation`), takes the call (for its
+connection) and the parts as the WSDL names them, asks the authorization point, and returns plain values.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from broker import control
 from delegation.store import DelegationStore
 from grid.jobid import JobId
 from gsi.identity import Identity
+from web.guard import Rule
 from wmproxy.authorization import AuthorizationPoint
 from wmproxy.control import Controller
 from wmproxy.errors import NothingMatches, ProtocolNotAvailable
@@ -18,10 +19,14 @@ from wmproxy.registration import Registration
 from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
 from wmproxy.start import Starter
+from wsdl.operation import JDL, PROXY, operation
 from wsdl.service import Call
 from wsdl.types import DestURIStruct, JobIdStruct, JobStatusStruct, StringAndLong
 
 PROTOCOLS = ("https",)
+
+_NEW_JOB = (*JDL, *PROXY, 1226, 1227)
+"""Error codes of what makes a job."""
 
 
 class WMProxyPort:
@@ -47,40 +52,53 @@ class WMProxyPort:
 
     # -- information -------------------------------------------------------------------------------------
 
+    @operation("The version of the service.", Rule.KNOWN)
     def getVersion(self, call: Call) -> str:
         self._authorization.known(call.environ, call.operation)
         return self._settings.version
 
+    @operation("The bytes that the input sandbox of a job may have.", Rule.KNOWN)
     def getMaxInputSandboxSize(self, call: Call) -> int:
         self._authorization.known(call.environ, call.operation)
         return self._settings.max_input_sandbox
 
+    @operation("The protocols by which sandbox files are transferred.", Rule.KNOWN)
     def getTransferProtocols(self, call: Call) -> list[str]:
         self._authorization.known(call.environ, call.operation)
         return list(PROTOCOLS)
 
     # -- delegation --------------------------------------------------------------------------------------
 
+    @operation("A certificate request, for delegating a proxy under an id.", Rule.MEMBER, codes=(1215,))
     def getProxyReq(self, call: Call, delegationID: str) -> str:
         return self._delegations.request(self._member(call), delegationID)
 
+    @operation("Takes the delegated proxy that answers a request.", Rule.MEMBER, codes=PROXY)
     def putProxy(self, call: Call, delegationID: str, proxy: str) -> None:
         self._delegations.put(self._member(call), delegationID, proxy)
 
     # -- registration and start --------------------------------------------------------------------------
 
+    @operation("Registers a job; its input sandbox is open until it is started.", Rule.MEMBER, codes=_NEW_JOB)
     def jobRegister(self, call: Call, jdl: str, delegationId: str) -> JobIdStruct:
         record = self._registration.register(self._member(call), jdl, delegationId)
         return self._struct(record.job)
 
+    @operation("Registers a job and starts it.", Rule.MEMBER, codes=_NEW_JOB)
     def jobSubmit(self, call: Call, jdl: str, delegationId: str) -> JobIdStruct:
         record = self._registration.submit(self._member(call), jdl, delegationId, _client(call))
         return self._struct(record.job)
 
+    @operation(
+        "Starts a registered job.", Rule.MEMBER, Rule.OWNER, codes=(*JDL, 1226, 1227), limited=False
+    )
     def jobStart(self, call: Call, jobId: str) -> None:
         self._member(call)
         self._starter.start(self._owned(call, jobId), _client(call))
 
+    @operation(
+        "The computing elements that fit a job, best first.", Rule.MEMBER, codes=(*JDL, *PROXY, 1222, 1226)
+    )
     def jobListMatch(self, call: Call, jdl: str, delegationId: str) -> list[StringAndLong]:
         identity = self._member(call)
         ad = self._registration.check_for_match(identity, jdl, delegationId)
@@ -97,27 +115,34 @@ class WMProxyPort:
 
     # -- control -----------------------------------------------------------------------------------------
 
+    @operation("Cancels a job.", Rule.OWNER, codes=(1226,))
     def jobCancel(self, call: Call, jobId: str) -> None:
         self._controller.cancel(self._owned(call, jobId))
 
+    @operation("Removes a job that has ended, with its files.", Rule.OWNER, codes=(1226,))
     def jobPurge(self, call: Call, jobId: str) -> None:
         self._controller.purge(self._owned(call, jobId))
 
+    @operation("The description of a job, as it was sent or as it is registered.", Rule.OWNER)
     def getJDL(self, call: Call, jobId: str, type: str) -> str:
         return self._registration.jdl(self._owned(call, jobId), type)
 
+    @operation("The state of a job.", Rule.OWNER, codes=(1227,))
     def getJobStatus(self, call: Call, jobId: str) -> JobStatusStruct:
         record = self._owned(call, jobId)
         return JobStatusStruct(str(record.job), self._controller.status(record).value)
 
+    @operation("The output files of a job, with their sizes.", Rule.OWNER, codes=(1226,))
     def getOutputFileList(self, call: Call, jobId: str, protocol: str) -> list[StringAndLong]:
         record = self._owned(call, jobId)
         _protocols(protocol or "default")
         return [StringAndLong(uri, size) for uri, size in self._controller.output_files(record)]
 
+    @operation("Where the input files of a job go.", Rule.OWNER)
     def getSandboxDestURI(self, call: Call, jobId: str, protocol: str) -> list[str]:
         return self._input_uris(self._owned(call, jobId), protocol)
 
+    @operation("Where the input files of a job and of its nodes go.", Rule.OWNER)
     def getSandboxBulkDestURI(self, call: Call, jobId: str, protocol: str) -> list[DestURIStruct]:
         record = self._owned(call, jobId)
         return [DestURIStruct(str(record.job), self._input_uris(record, protocol))]

@@ -103,7 +103,7 @@ class Application:
             sandboxes,
             delegations,
         )
-        delegation = DelegationPort(delegations, lambda call, action: authorization.member(call.environ, action))
+        delegation = DelegationPort(delegations, authorization.delegator)
         contract = Contract.load("WMProxy.wsdl")
         addresses = dict.fromkeys((PORT, DELEGATION_1, DELEGATION_2), settings.endpoint)
         self._soap: Wsgi = soap_application(
@@ -111,6 +111,7 @@ class Application:
             {PORT: port, DELEGATION_1: delegation, DELEGATION_2: delegation},
             Documents(["WMProxy.wsdl"], addresses),
             identify=authenticator.identify,
+            declared=True,
         )
         self._files: Wsgi = FileTransfer(
             SandboxPolicy(sandboxes, authorization, self._parts.ledger, settings),

@@ -24,6 +24,7 @@ from wsdl.document import DocumentLiteral
 from wsdl.documents import Documents
 from wsdl.faults import FaultWriter, WireFault
 from wsdl.names import SOAP, WMPROXY
+from wsdl.operation import Terms, terms_of
 from wsdl.protocol import SoapFault, SoapProtocol
 from wsdl.rpc import RpcLiteral
 from wsdl.spyne_compat import MethodContext, ServerBase, spyne
@@ -42,11 +43,13 @@ class Call:
 
     :ivar port: name of the WSDL port.
     :ivar environ: the WSGI environment of the request, for the connection's identity.
+    :ivar terms: what is declared for the operation; None for a handler without a declaration.
     """
 
     port: str
     operation: str
     environ: Mapping[str, Any]
+    terms: Terms | None = None
 
 
 Wrap = Callable[[Call, Callable[[], object]], object]
@@ -63,6 +66,7 @@ def soap_application(
     understood: frozenset[str] = frozenset(),
     max_bytes: int = MAX_XML_BYTES,
     identify: Callable[[Mapping[str, Any]], object] | None = None,
+    declared: bool = False,
 ) -> WsgiApplication:
     """The WSGI callable that serves ``contract``.
 
@@ -75,8 +79,9 @@ def soap_application(
     :param identify: who is calling (:meth:`web.identity.Authenticator.identify`).  A body that has not arrived yet,
         because it is large or comes in chunks, is read for a caller with a valid certificate only: reading it holds
         a thread for as long as the caller likes.
-    :raises ConfigurationError: when a port is unknown, styles are mixed or a handler's method does not take the
-        parts of its operation.
+    :param declared: demand that each handler method declares its terms (:mod:`wsdl.operation`).
+    :raises ConfigurationError: when a port is unknown, styles are mixed, a handler's method does not take the
+        parts of its operation or lacks a declaration that is demanded.
     """
     contract = contract.answering_gridsite()
     unknown = handlers.keys() - contract.ports.keys()
@@ -90,7 +95,7 @@ def soap_application(
     codec, faults = Codec(contract.schemas), fault or FaultWriter(contract)
     incoming, outgoing = (kind(codec, faults, understood) for _ in range(2))
     models = declaration.Models(contract.schemas)
-    services = [_service(port, handlers[port.name], models, incoming, wrap or _plainly) for port in ports]
+    services = [_service(port, handlers[port.name], models, incoming, wrap or _plainly, declared) for port in ports]
     application = spyne.Application(
         services, tns=ports[0].namespace, name=contract.name, in_protocol=incoming, out_protocol=outgoing
     )
@@ -101,11 +106,18 @@ def _plainly(call: Call, invoke: Callable[[], object]) -> object:
     return invoke()
 
 
-def _service(port: Port, handler: object, models: declaration.Models, protocol: SoapProtocol, wrap: Wrap) -> Any:
+def _service(
+    port: Port, handler: object, models: declaration.Models, protocol: SoapProtocol, wrap: Wrap, declared: bool
+) -> Any:
     def function(operation: Operation) -> declaration.Function:
         method = getattr(handler, operation.name, None)
         if method is not None:
             _check_signature(operation, method)
+            if declared and terms_of(method) is None:
+                raise ConfigurationError(
+                    f"the handler of {operation} does not declare who may call it and what it may answer; "
+                    "put @operation(…) before it (wsdl/operation.py)"
+                )
         return _function(operation, method, protocol.faults, wrap)
 
     return declaration.service(port, models, protocol.compiled, function)
@@ -125,17 +137,21 @@ def _function(
     """What Spyne calls for an operation: the handler, with errors turned into faults."""
     names = tuple(part.name for part in operation.request.parts)
     answers = tuple(part.name for part in operation.response.parts)
+    terms = terms_of(method)
+    rules = frozenset() if terms is None else terms.rules
 
     def call_handler(ctx: Any, *values: object) -> object:
-        call = Call(operation.port, operation.name, ctx.udc)
+        call = Call(operation.port, operation.name, ctx.udc, terms)
         try:
             if method is None:
                 raise NotImplementedYet(f"{operation.name} is not implemented yet by this server")
-            with guarded(operation.name):
+            with guarded(operation.name, rules):
                 result = wrap(call, lambda: method(call, **dict(zip(names, values, strict=True))))
             return _arranged(result, answers)
         except GridError as error:
             _log.info("%s answered with fault %d (%s)", operation, error.code, type(error).__name__)
+            if terms is not None and error.code not in terms.codes:
+                _log.error("%s answered with the undeclared error code %d", operation, error.code, exc_info=True)
             raise SoapFault(faults.write(operation, error)) from None
         except Exception:  # noqa: BLE001 - the last place that can answer; the log has the traceback
             raise SoapFault(faults.write(operation, _unforeseen(str(operation)))) from None

@@ -41,7 +41,8 @@ class Gate:
 
     def __call__(self, call: Any, action: str) -> Identity:
         self.actions.append(action)
-        asked(action, not self.closed)
+        for rule in call.terms.rules:
+            asked(action, not self.closed, rule)
         if self.closed:
             raise AuthorizationDenied("not you")
         return self.identity
