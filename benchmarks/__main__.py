@@ -1,6 +1,6 @@
 """``python -m benchmarks``: measure, and print one table.
 
-Everything runs on loopback, in a scratch directory that is removed, and within about three minutes.  A rate says
+Everything runs on loopback, in a scratch directory that is removed, and within about five minutes.  A rate says
 little without the machine it was taken on; its ratio to a limit measured in the same run says more.
 """
 
@@ -33,7 +33,8 @@ BENCHMARKS: Final[dict[str, tuple[str, _Measure]]] = {
         "judgements of a chain with a VOMS proxy",
         lambda node, quick: chains.measure_chains(node.proxy, node.layout.certificates, node.layout.vomsdir, quick),
     ),
-    "getversion": ("getVersion requests, kept and new connections", wmproxy_requests.measure_get_version),
+    "getversion": ("getVersion in process, over kept and new connections", wmproxy_requests.measure_get_version),
+    "register": ("durable jobRegister, the same", wmproxy_requests.measure_register),
     "submit": ("durable jobSubmit requests, kept and new connections", wmproxy_requests.measure_submit),
     "jobs": ("jobs from submission to Done on the fork CE", jobs.measure_jobs),
 }

@@ -12,10 +12,14 @@ _WIDTHS = (44, 12)
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What bounds a figure, in the figure's own unit, measured in the same run (or a promise, such as 0.4 s)."""
+    """What bounds a figure, in the figure's own unit, measured in the same run (or a promise, such as 0.4 s).
+
+    :ivar skipped: why it was not measured; its value means nothing then.
+    """
 
     name: str
     value: float
+    skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +36,17 @@ class Figure:
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json``."""
-        limits = [{"name": one.name, "value": one.value, "ratio": self.ratio(one)} for one in self.limits]
+        limits = [
+            {"name": one.name, "skipped": one.skipped}
+            if one.skipped
+            else {"name": one.name, "value": one.value, "ratio": self.ratio(one)}
+            for one in self.limits
+        ]
         return {"name": self.name, "value": self.value, "unit": self.unit, "limits": limits}
 
     def ratio(self, limit: Limit) -> float | None:
-        """The value as a part of the limit; None when the limit is zero."""
-        return round(self.value / limit.value, 4) if limit.value else None
+        """The value as a part of the limit; None when the limit is zero or was not measured."""
+        return round(self.value / limit.value, 4) if limit.value and not limit.skipped else None
 
 
 def middle(values: Iterable[float]) -> float:
@@ -57,5 +66,6 @@ def table(figures: Sequence[Figure]) -> list[str]:
             ratio = figure.ratio(limit)
             shown = "-" if ratio is None else f"{ratio:.3g}"
             start = head if number == 0 else " " * (name + value + 1)
-            lines.append(f"{start}   {shown:>7}  {limit.name}: {limit.value:.4g} {figure.unit}")
+            against = f"skipped, {limit.skipped}" if limit.skipped else f"{limit.value:.4g} {figure.unit}"
+            lines.append(f"{start}   {shown:>7}  {limit.name}: {against}")
     return lines

@@ -14,16 +14,15 @@ import datetime
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks import processes
 from benchmarks.load import ROOT, Figures, Load, measure
 from gsi import proxy
 from gsi.ca import TestCA
@@ -45,33 +44,16 @@ class Constant:
         """Nothing to stop."""
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A server that runs: its URL and its process, the leader of a session."""
-
-    url: str
-    pid: int
-
-
 @contextlib.contextmanager
-def running(certificate: Path, key: Path, run_dir: Path, workers: int) -> Iterator[Running]:
+def running(certificate: Path, key: Path, run_dir: Path, workers: int) -> Iterator[processes.Running]:
     """The server on a free port of loopback, in processes of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = processes.free_port()
     command = [sys.executable, "-m", "benchmarks.https_constant", "--serve"]
     command += [str(certificate), str(key), str(run_dir), str(port), str(workers)]
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     try:
-        deadline = time.monotonic() + 20
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the server did not start")
-            time.sleep(0.05)
-        yield Running(f"https://localhost:{port}/", process.pid)
+        processes.await_port(process, port)
+        yield processes.Running(f"https://localhost:{port}/", process.pid)
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -73,12 +73,14 @@ class WrongAnswer(Exception):
     """The server answered something else than 200."""
 
 
-def measure(load: Load) -> Figures:
+def measure(load: Load, driver: Path | None = None) -> Figures:
     """Run the load in a separate process.
 
+    :param driver: a program that takes this module's options (``load.cpp``), if not this module.
     :raises RuntimeError: when it fails; the message is the process's own.
     """
-    command = [sys.executable, "-m", "benchmarks.load", load.url]
+    command = [str(driver)] if driver else [sys.executable, "-m", "benchmarks.load"]
+    command += [load.url]
     command += ["--trust", str(load.trust), "--credential", str(load.credential)]
     command += ["--requests", str(load.requests), "--connections", str(load.connections), "--json"]
     command += ["--seconds", str(load.seconds)]

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from benchmarks import gsoap
 from benchmarks.load import ROOT
 from gsi.credential import Credential
 from gsi.tls import client_context
@@ -101,6 +102,14 @@ class ScratchNode:
     def workers(self) -> int:
         """Worker processes of WMProxy."""
         return self.configuration.wmproxy.workers
+
+    @cached_property
+    def gsoap(self) -> gsoap.Built | gsoap.Missing:
+        """The programs made with gSOAP, made when first asked for, or why there are none."""
+        try:
+            return gsoap.build(self.layout.root.with_name("gsoap"))
+        except gsoap.Missing as missing:
+            return missing
 
     @cached_property
     def context(self) -> ssl.SSLContext:

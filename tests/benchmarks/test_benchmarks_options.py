@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if path.stem not in ("__init__", "__main__"))
-COMMANDS = ("benchmarks", "benchmarks.load", "benchmarks.https_constant")
+COMMANDS = ("benchmarks", "benchmarks.load", "benchmarks.https_constant", "benchmarks.in_process")
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +53,10 @@ def test_the_table_shows_a_figure_as_a_part_of_its_limits():
     lines = figure.table([found])
     assert any("50 /s" in line and "0.25" in line and "disk: 200 /s" in line for line in lines)
     assert found.as_json()["limits"][1]["ratio"] is None
+
+
+def test_a_limit_that_was_not_measured_says_why_and_gives_no_ratio():
+    figure = importlib.import_module("benchmarks.figure")
+    found = figure.Figure("requests", 50.0, "/s", (figure.Limit("gSOAP", 0.0, "wsdl2h is not installed"),))
+    assert any("gSOAP: skipped, wsdl2h is not installed" in line for line in figure.table([found]))
+    assert found.as_json()["limits"] == [{"name": "gSOAP", "skipped": "wsdl2h is not installed"}]
