@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test check bench fuzz clean
+.PHONY: help install demo test check docs bench fuzz clean
 
 help:
 	@echo 'make install   make .venv and install everything in it by pip'
 	@echo 'make demo      bring up a grid, run a job on it, show its output, leave nothing running'
 	@echo 'make test      run the tests'
 	@echo 'make check     ruff, mypy and the import contract'
+	@echo 'make docs      make the documents that are made from the code'
 	@echo 'make bench     measure, and print tables'
 	@echo 'make clean     remove .venv and what the tools left'
 
@@ -35,6 +36,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(foreach room,grid jdl gsi storage web wsdl lb infosys delegation ce broker wmproxy clients node,-p $(room))
 	$(BIN)/lint-imports
+
+docs: install
+	$(BIN)/python -m wmproxy.operations > docs/operations.md.new && mv docs/operations.md.new docs/operations.md
 
 bench: install
 	$(BIN)/python -m benchmarks

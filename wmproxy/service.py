@@ -28,6 +28,7 @@ from wmproxy.authorization import AuthorizationPoint
 from wmproxy.control import Controller
 from wmproxy.housekeeping import Housekeeping
 from wmproxy.ledger import Ledger
+from wmproxy.operations import DELEGATION_1, DELEGATION_2, PORT
 from wmproxy.port import WMProxyPort
 from wmproxy.recovery import Recovery
 from wmproxy.registration import Registration
@@ -45,10 +46,6 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _CONTEXT_LIFETIME = 60.0
 """Seconds after which a TLS context is made anew, so that a revoked server is noticed."""
-
-PORT = "WMProxy_PortType"
-DELEGATION_1 = "WMProxyDelegation_PortType"
-DELEGATION_2 = "WMProxyDelegation2_PortType"
 
 
 def create_schema(settings: WmproxySettings) -> None:

@@ -109,12 +109,13 @@ class FaultWriter:
     def write(self, operation: Operation | None, error: GridError) -> WireFault:
         """The fault for ``error`` in the answer of ``operation``; without detail when it is not known which."""
         code: FaultCode = "Server" if codes.fault_of(error.code) in _OURS else "Client"
-        declared = None if operation is None else self._declared(operation, error.code)
+        declared = None if operation is None else self.declared(operation, error.code)
         if operation is None or declared is None:
             return WireFault(code, error.description)
         return WireFault(code, error.description, self._detail(operation, declared, error))
 
-    def _declared(self, operation: Operation, code: int) -> FaultDeclaration | None:
+    def declared(self, operation: Operation, code: int) -> FaultDeclaration | None:
+        """The fault of ``operation`` that carries ``code``: its own kind, or else the general one."""
         kind = codes.fault_of(code)
         by_name = {local(fault.element).lower(): fault for fault in operation.faults}
         for name in (f"{kind}fault".lower(), f"{self._aliases.get(kind, kind)}fault".lower(), *_GENERAL):
