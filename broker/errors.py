@@ -6,6 +6,7 @@
     ├── NoSuitableResource
     │   └── NothingMatches         with the lines that say why
     └── InternalFailure
+        ├── BadCompound            the nodes of a compound job make no DAG
         ├── CeUnreachable          no answer: what was asked may or may not have happened
         └── CeRefused              an answer, and it is no
             └── CeJobUnknown       the CE has no such job
@@ -14,6 +15,17 @@
 from __future__ import annotations
 
 from grid.errors import InternalFailure
+
+
+class BadCompound(InternalFailure):
+    """The nodes of a compound job make no DAG; its description should have been refused before.
+
+    :ivar job: the compound job's identifier.
+    """
+
+    def __init__(self, job: str, reason: str) -> None:
+        self.job = job
+        super().__init__(f"the compound job {job} cannot be queued: {reason}")
 
 
 class CeUnreachable(InternalFailure):

@@ -1,4 +1,4 @@
-"""The broker's durable queue of requests: the one module that touches its tables.
+"""The broker's durable queue of requests; with :mod:`broker.compounds` the one that touches its tables.
 
 WMProxy hands a request over by :func:`enqueue` inside its own transaction (both services share the database),
 so a job that was accepted is queued, or neither has happened.  All moves are guarded: they name the phase (and
@@ -10,241 +10,98 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.engine import Connection
 
+from broker import compounds
+from broker.request import End, Phase, Progress, Request, Submission, progress_of, request_of, row_of
+from broker.tables import REQUESTS, SCHEMA_VERSION, STREAMS, metadata
 from grid.jobid import JobId
 
-SCHEMA_VERSION = 1
-metadata = sa.MetaData(info={"room": "broker"})
-
-_REQUESTS = sa.Table(
-    "broker_requests",
-    metadata,
-    sa.Column("job_id", sa.String(1024), primary_key=True),
-    sa.Column("owner", sa.Text, nullable=False),
-    sa.Column("fqans", sa.Text, nullable=False),
-    sa.Column("ad", sa.Text, nullable=False),
-    sa.Column("proxy", sa.Text, nullable=False),
-    sa.Column("phase", sa.String(16), nullable=False),
-    sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("failures", sa.Integer, nullable=False),
-    sa.Column("infrastructure", sa.Integer, nullable=False),
-    sa.Column("stumbles", sa.Integer, nullable=False),
-    sa.Column("retry_count", sa.Integer, nullable=False),
-    sa.Column("next_try", sa.Float, nullable=False),
-    sa.Column("expiry", sa.Float, nullable=False),
-    sa.Column("cancelling", sa.Boolean, nullable=False),
-    sa.Column("sequence_code", sa.String(160), nullable=False),
-    sa.Column("tried_hosts", sa.Text, nullable=False),
-    sa.Column("ce_id", sa.Text),
-    sa.Column("ce_endpoint", sa.Text),
-    sa.Column("ce_job", sa.Text),
-    sa.Column("end", sa.String(16)),
-    sa.Column("exit_code", sa.Integer),
-    sa.Column("reason", sa.Text),
-    sa.Column("purge_ce", sa.Boolean, nullable=False),
-    sa.Index("broker_requests_due", "phase", "next_try"),
-    sa.Index("broker_requests_ce", "ce_endpoint", "ce_job"),
-)
-_STREAMS = sa.Table(
-    "broker_ce_streams",
-    metadata,
-    sa.Column("endpoint", sa.String(1024), primary_key=True),
-    sa.Column("db_id", sa.String(128), nullable=False),
-    sa.Column("last_event", sa.BigInteger, nullable=False),
-)
-
-
-class Phase(StrEnum):
-    """Where a request stands.
-
-    QUEUED: not looked at yet.  WAITING: no match, or to be sent again.  CHOSEN: a CE is picked, nothing sent
-    that could run.  REGISTERED: the CE knows the job, its start may be on the way.  RUNNING: the CE has it.
-    ENDED: exactly one end is recorded.
-    """
-
-    QUEUED = "queued"
-    WAITING = "waiting"
-    CHOSEN = "chosen"
-    REGISTERED = "registered"
-    RUNNING = "running"
-    ENDED = "ended"
-
-
-class End(StrEnum):
-    """The one end of a job."""
-
-    DONE = "done"
-    ABORTED = "aborted"
-    CANCELLED = "cancelled"
-
+__all__ = ["SCHEMA_VERSION", "End", "Phase", "Progress", "Request", "Submission", "metadata"]
 
 _STEP_WANTED = sa.or_(
-    _REQUESTS.c.phase.in_([Phase.QUEUED.value, Phase.WAITING.value, Phase.CHOSEN.value, Phase.REGISTERED.value]),
-    sa.and_(_REQUESTS.c.phase == Phase.RUNNING.value, _REQUESTS.c.cancelling == sa.true()),
+    REQUESTS.c.phase.in_([Phase.QUEUED.value, Phase.WAITING.value, Phase.CHOSEN.value, Phase.REGISTERED.value]),
+    sa.and_(REQUESTS.c.phase.in_([Phase.RUNNING.value, Phase.HELD.value]), REQUESTS.c.cancelling == sa.true()),
 )
+_NOTHING_TO_DO = frozenset((Phase.RUNNING, Phase.ENDED))
+"""Phases that others lead on: the CE, or nobody any more."""
 
 # The statements of every job's way, made once: making one costs several times what running it does.
-_ENQUEUE = _REQUESTS.insert()
-_GET = sa.select(_REQUESTS).where(_REQUESTS.c.job_id == sa.bindparam("wanted"))
-_BY_CE_JOB = sa.select(_REQUESTS).where(
-    _REQUESTS.c.ce_endpoint == sa.bindparam("wanted"),
-    _REQUESTS.c.ce_job.in_(sa.bindparam("wanted_jobs", expanding=True)),
+_ENQUEUE = REQUESTS.insert()
+_GET = sa.select(REQUESTS).where(REQUESTS.c.job_id == sa.bindparam("wanted"))
+_BY_CE_JOB = sa.select(REQUESTS).where(
+    REQUESTS.c.ce_endpoint == sa.bindparam("wanted"),
+    REQUESTS.c.ce_job.in_(sa.bindparam("wanted_jobs", expanding=True)),
+)
+# Owners take turns: the first request of each, then the second of each, those in the workers' hands included.
+_TURNS = (
+    sa.select(
+        REQUESTS.c.job_id,
+        sa.func.row_number()
+        .over(partition_by=REQUESTS.c.owner, order_by=(REQUESTS.c.next_try, REQUESTS.c.job_id))
+        .label("turn"),
+    )
+    .where(REQUESTS.c.next_try <= sa.bindparam("now"), _STEP_WANTED)
+    .subquery()
 )
 _DUE = (
-    sa.select(_REQUESTS)
-    .where(_REQUESTS.c.next_try <= sa.bindparam("now"), _STEP_WANTED)
-    .order_by(_REQUESTS.c.next_try)
+    sa.select(REQUESTS)
+    .join(_TURNS, _TURNS.c.job_id == REQUESTS.c.job_id)
+    .order_by(_TURNS.c.turn, REQUESTS.c.next_try)
     .limit(sa.bindparam("most"))
 )
-_NEXT_DUE = sa.select(sa.func.min(_REQUESTS.c.next_try)).where(
-    _REQUESTS.c.next_try > sa.bindparam("after"), _STEP_WANTED
+_NEXT_DUE = sa.select(sa.func.min(REQUESTS.c.next_try)).where(
+    REQUESTS.c.next_try > sa.bindparam("after"), _STEP_WANTED
 )
+_PROGRESS = sa.select(
+    REQUESTS.c.phase, REQUESTS.c.end, REQUESTS.c.cancelling, REQUESTS.c.exit_code, REQUESTS.c.reason
+).where(REQUESTS.c.job_id == sa.bindparam("wanted"))
 _ACTIVE_ENDPOINTS = (
-    sa.select(_REQUESTS.c.ce_endpoint)
-    .where(_REQUESTS.c.phase.in_([Phase.REGISTERED.value, Phase.RUNNING.value]))
+    sa.select(REQUESTS.c.ce_endpoint)
+    .where(REQUESTS.c.phase.in_([Phase.REGISTERED.value, Phase.RUNNING.value]))
     .distinct()
 )
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What WMProxy hands over.
-
-    :ivar ad: the final JDL, one ClassAd text.
-    :ivar proxy: path of the job's delegated proxy.
-    :ivar expiry: absolute end of waiting, seconds since the epoch, or None for the node's ExpiryPeriod.
-    """
-
-    job: JobId
-    owner: str
-    fqans: tuple[str, ...]
-    ad: str
-    proxy: str
-    sequence_code: str
-    retry_count: int = 0
-    expiry: float | None = None
-
-
-@dataclass(frozen=True)
-class Request:
-    """One row of the queue."""
-
-    job: JobId
-    owner: str
-    fqans: tuple[str, ...]
-    ad: str
-    proxy: str
-    phase: Phase
-    attempt: int
-    failures: int
-    infrastructure: int
-    stumbles: int
-    retry_count: int
-    next_try: float
-    expiry: float
-    cancelling: bool
-    sequence_code: str
-    tried_hosts: tuple[str, ...]
-    ce_id: str | None
-    ce_endpoint: str | None
-    ce_job: str | None
-    end: End | None
-    exit_code: int | None
-    reason: str | None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What WMProxy may know of a request."""
-
-    phase: Phase
-    end: End | None
-    cancelling: bool
-    exit_code: int | None
-    reason: str | None
-
-
-def _request(row: RowMapping) -> Request:
-    values: dict[str, Any] = {name: row[name] for name in row if name not in ("job_id", "purge_ce")}
-    values["job"] = JobId.parse(row["job_id"])
-    values["fqans"] = tuple(json.loads(row["fqans"]))
-    values["tried_hosts"] = tuple(json.loads(row["tried_hosts"]))
-    values["phase"] = Phase(row["phase"])
-    values["end"] = End(row["end"]) if row["end"] else None
-    return Request(**values)
 
 
 def enqueue(connection: Connection, submission: Submission, *, expiry_period: float) -> None:
     """Queue a request inside the caller's transaction."""
     now = time.time()
-    row = {
-        "job_id": str(submission.job),
-        "owner": submission.owner,
-        "fqans": json.dumps(list(submission.fqans)),
-        "ad": submission.ad,
-        "proxy": submission.proxy,
-        "phase": Phase.QUEUED.value,
-        "attempt": 0,
-        "failures": 0,
-        "infrastructure": 0,
-        "stumbles": 0,
-        "retry_count": max(0, submission.retry_count),
-        "next_try": now,
-        "expiry": submission.expiry if submission.expiry is not None else now + expiry_period,
-        "cancelling": False,
-        "sequence_code": submission.sequence_code,
-        "tried_hosts": "[]",
-        "purge_ce": False,
-    }
+    expiry = submission.expiry if submission.expiry is not None else now + expiry_period
+    row = row_of(submission) | {"phase": Phase.QUEUED.value, "next_try": now, "expiry": expiry}
     connection.execute(_ENQUEUE, row)
 
 
 def request_cancel(connection: Connection, job: JobId) -> bool:
-    """Ask for cancellation; False when the request has ended or the same was asked before."""
+    """Ask for cancellation; False when the request has ended or the same was asked before.
+
+    Of a compound job every node is cancelled.
+    """
     done = connection.execute(
-        _REQUESTS.update()
+        REQUESTS.update()
         .where(
-            _REQUESTS.c.job_id == str(job),
-            _REQUESTS.c.phase != Phase.ENDED.value,
-            _REQUESTS.c.cancelling == sa.false(),
+            REQUESTS.c.job_id == str(job),
+            REQUESTS.c.phase != Phase.ENDED.value,
+            REQUESTS.c.cancelling == sa.false(),
         )
         .values(cancelling=True, next_try=time.time())
     )
-    return done.rowcount == 1
+    return done.rowcount == 1 or compounds.request_cancel(connection, job)
 
 
 def progress(connection: Connection, job: JobId) -> Progress | None:
-    """Where a request stands, or None when the broker does not know it."""
-    row = (
-        connection.execute(
-            sa.select(
-                _REQUESTS.c.phase,
-                _REQUESTS.c.end,
-                _REQUESTS.c.cancelling,
-                _REQUESTS.c.exit_code,
-                _REQUESTS.c.reason,
-            ).where(_REQUESTS.c.job_id == str(job))
-        )
-        .mappings()
-        .first()
-    )
-    if row is None:
-        return None
-    end = End(row["end"]) if row["end"] else None
-    return Progress(Phase(row["phase"]), end, row["cancelling"], row["exit_code"], row["reason"])
+    """Where a simple job, a node or a compound job stands, or None when the broker does not know it."""
+    row = connection.execute(_PROGRESS, {"wanted": str(job)}).mappings().first()
+    return progress_of(row) if row else compounds.progress(connection, job)
 
 
 def waiting_count(connection: Connection) -> int:
     """How many requests have not ended."""
     return int(
         connection.execute(
-            sa.select(sa.func.count()).select_from(_REQUESTS).where(_REQUESTS.c.phase != Phase.ENDED.value)
+            sa.select(sa.func.count()).select_from(REQUESTS).where(REQUESTS.c.phase != Phase.ENDED.value)
         ).scalar_one()
     )
 
@@ -252,19 +109,19 @@ def waiting_count(connection: Connection) -> int:
 def get(connection: Connection, job: JobId) -> Request | None:
     """The whole row of a job."""
     row = connection.execute(_GET, {"wanted": str(job)}).mappings().first()
-    return _request(row) if row else None
+    return request_of(row) if row else None
 
 
 def by_ce_job(connection: Connection, endpoint: str, ce_jobs: Sequence[str]) -> dict[str, Request]:
     """The requests whose present attempt is one of ``ce_jobs`` on the CE at ``endpoint``."""
     rows = connection.execute(_BY_CE_JOB, {"wanted": endpoint, "wanted_jobs": list(ce_jobs)}).mappings()
-    return {row["ce_job"]: _request(row) for row in rows}
+    return {row["ce_job"]: request_of(row) for row in rows}
 
 
 def due(connection: Connection, now: float, limit: int) -> list[Request]:
     """Requests that wait for the broker's next step, oldest first; running ones only when to be cancelled."""
     rows = connection.execute(_DUE, {"now": now, "most": limit}).mappings()
-    return [_request(row) for row in rows]
+    return [request_of(row) for row in rows]
 
 
 def next_due(connection: Connection, after: float) -> float | None:
@@ -277,11 +134,11 @@ def rouse(connection: Connection) -> int:
     """Make those due that wait because nothing matched (only these have a reason); returns how many."""
     now = time.time()
     done = connection.execute(
-        _REQUESTS.update()
+        REQUESTS.update()
         .where(
-            _REQUESTS.c.phase == Phase.WAITING.value,
-            _REQUESTS.c.reason.is_not(None),
-            _REQUESTS.c.next_try > now,
+            REQUESTS.c.phase == Phase.WAITING.value,
+            REQUESTS.c.reason.is_not(None),
+            REQUESTS.c.next_try > now,
         )
         .values(next_try=now)
     )
@@ -297,12 +154,12 @@ def active_endpoints(connection: Connection) -> set[str]:
 def on_endpoint(connection: Connection, endpoint: str) -> list[Request]:
     """The requests that the CE at ``endpoint`` has."""
     rows = connection.execute(
-        sa.select(_REQUESTS).where(
-            _REQUESTS.c.ce_endpoint == endpoint,
-            _REQUESTS.c.phase.in_([Phase.REGISTERED.value, Phase.RUNNING.value]),
+        sa.select(REQUESTS).where(
+            REQUESTS.c.ce_endpoint == endpoint,
+            REQUESTS.c.phase.in_([Phase.REGISTERED.value, Phase.RUNNING.value]),
         )
     ).mappings()
-    return [_request(row) for row in rows]
+    return [request_of(row) for row in rows]
 
 
 def move(connection: Connection, request: Request, **values: Any) -> bool:
@@ -311,9 +168,11 @@ def move(connection: Connection, request: Request, **values: Any) -> bool:
     A cancellation that came after ``request`` was read keeps the row due at once: the one who moves it now knows
     nothing of the wish and would put it off together with the next try.
     """
+    if values.get("phase") in _NOTHING_TO_DO and not request.cancelling:
+        values.setdefault("next_try", None)
     if "next_try" in values and not request.cancelling:
         values["next_try"] = sa.case(
-            (_REQUESTS.c.cancelling == sa.true(), time.time()), else_=sa.literal(values["next_try"], sa.Float)
+            (REQUESTS.c.cancelling == sa.true(), time.time()), else_=sa.literal(values["next_try"], sa.Float)
         )
     if "phase" in values:
         values["phase"] = Phase(values["phase"]).value
@@ -322,12 +181,12 @@ def move(connection: Connection, request: Request, **values: Any) -> bool:
     if "tried_hosts" in values:
         values["tried_hosts"] = json.dumps(list(values["tried_hosts"]))
     done = connection.execute(
-        _REQUESTS.update()
+        REQUESTS.update()
         .where(
-            _REQUESTS.c.job_id == str(request.job),
-            _REQUESTS.c.phase == request.phase.value,
-            _REQUESTS.c.attempt == request.attempt,
-            _REQUESTS.c.sequence_code == request.sequence_code,
+            REQUESTS.c.job_id == str(request.job),
+            REQUESTS.c.phase == request.phase.value,
+            REQUESTS.c.attempt == request.attempt,
+            REQUESTS.c.sequence_code == request.sequence_code,
         )
         .values(**values)
     )
@@ -337,8 +196,8 @@ def move(connection: Connection, request: Request, **values: Any) -> bool:
 def endpoints_to_purge(connection: Connection) -> list[str]:
     """The CEs that still keep attempts that have ended."""
     rows = connection.execute(
-        sa.select(_REQUESTS.c.ce_endpoint)
-        .where(_REQUESTS.c.purge_ce == sa.true(), _REQUESTS.c.phase == Phase.ENDED.value)
+        sa.select(REQUESTS.c.ce_endpoint)
+        .where(REQUESTS.c.purge_ce == sa.true(), REQUESTS.c.phase == Phase.ENDED.value)
         .distinct()
     )
     return sorted(row[0] for row in rows)
@@ -347,11 +206,11 @@ def endpoints_to_purge(connection: Connection) -> list[str]:
 def to_purge(connection: Connection, endpoint: str, limit: int) -> list[tuple[str, str]]:
     """Ended attempts that the CE at ``endpoint`` still keeps: ``(job id, CE job)``."""
     rows = connection.execute(
-        sa.select(_REQUESTS.c.job_id, _REQUESTS.c.ce_job)
+        sa.select(REQUESTS.c.job_id, REQUESTS.c.ce_job)
         .where(
-            _REQUESTS.c.purge_ce == sa.true(),
-            _REQUESTS.c.phase == Phase.ENDED.value,
-            _REQUESTS.c.ce_endpoint == endpoint,
+            REQUESTS.c.purge_ce == sa.true(),
+            REQUESTS.c.phase == Phase.ENDED.value,
+            REQUESTS.c.ce_endpoint == endpoint,
         )
         .limit(limit)
     )
@@ -360,26 +219,25 @@ def to_purge(connection: Connection, endpoint: str, limit: int) -> list[tuple[st
 
 def purged(connection: Connection, job_ids: Sequence[str]) -> None:
     """The CE has forgotten these jobs."""
-    connection.execute(_REQUESTS.update().where(_REQUESTS.c.job_id.in_(list(job_ids))).values(purge_ce=False))
+    connection.execute(REQUESTS.update().where(REQUESTS.c.job_id.in_(list(job_ids))).values(purge_ce=False))
 
 
 def forget(connection: Connection, job: JobId) -> None:
-    """Drop an ended request (its job was purged)."""
-    connection.execute(
-        _REQUESTS.delete().where(_REQUESTS.c.job_id == str(job), _REQUESTS.c.phase == Phase.ENDED.value)
-    )
+    """Drop an ended request (its job was purged); with a compound job go its nodes."""
+    connection.execute(REQUESTS.delete().where(REQUESTS.c.job_id == str(job), REQUESTS.c.phase == Phase.ENDED.value))
+    compounds.forget(connection, job)
 
 
 def stream(connection: Connection, endpoint: str) -> tuple[str, int]:
     """Database id and last event taken from a CE; ``("", 0)`` for a CE not heard before."""
-    row = connection.execute(sa.select(_STREAMS).where(_STREAMS.c.endpoint == endpoint)).mappings().first()
+    row = connection.execute(sa.select(STREAMS).where(STREAMS.c.endpoint == endpoint)).mappings().first()
     return (row["db_id"], row["last_event"]) if row else ("", 0)
 
 
 def set_stream(connection: Connection, endpoint: str, db_id: str, last_event: int) -> None:
     """Remember how far the events of a CE were taken."""
     done = connection.execute(
-        _STREAMS.update().where(_STREAMS.c.endpoint == endpoint).values(db_id=db_id, last_event=last_event)
+        STREAMS.update().where(STREAMS.c.endpoint == endpoint).values(db_id=db_id, last_event=last_event)
     )
     if done.rowcount == 0:
-        connection.execute(_STREAMS.insert().values(endpoint=endpoint, db_id=db_id, last_event=last_event))
+        connection.execute(STREAMS.insert().values(endpoint=endpoint, db_id=db_id, last_event=last_event))
