@@ -5,9 +5,8 @@ Source: L&B's collections.  Only collections have a computed state; DAGs move by
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -18,7 +17,7 @@ from grid.states import DoneCode, JobState, Source
 from lb.events import Event
 from lb.machine import initial
 from lb.ordering import code_of
-from lb.status import JobStatus, Marks
+from lb.status import JobStatus, Marks, to_json
 from lb.transitions import write_histogram
 
 COLLECTIONS: Final = ("COLLECTION", "FILE_TRANSFER_COLLECTION")
@@ -67,25 +66,25 @@ def collection_state(histogram: Histogram) -> JobState:
     return JobState.Waiting
 
 
-def moved(histogram: Histogram, old: NodeClass, new: NodeClass) -> dict[NodeClass, int]:
-    """The histogram after one node went from one class to another."""
-    count = {slot: histogram.get(slot, 0) for slot in NodeClass}
-    count[old] -= 1
-    count[new] += 1
-    return count
-
-
-def newborn(registration: Event) -> Iterator[JobStatus]:
+@dataclass(frozen=True, slots=True)
+class Newborns:
     """The nodes that a parent's registration creates: submitted, with the owner's name and no description yet.
 
-    Their identifiers follow from the seed; without one (or without a number) there are none.
+    They differ by their identifiers alone, which follow from the seed; without one (or without a number) there are
+    none.
     """
-    seed, count = registration.get("seed"), registration.number("nsubjobs") or 0
-    if not seed:
-        return
-    for index in range(count):
-        yield replace(
-            initial(registration.jobid.child(seed, index)),
+
+    parent: JobId
+    seed: str
+    count: int
+    first: JobStatus
+
+    @classmethod
+    def of(cls, registration: Event) -> Newborns:
+        """Read a RegJob."""
+        seed, count = registration.get("seed"), registration.number("nsubjobs") or 0
+        first = replace(
+            initial(registration.jobid.child(seed, 0)),
             state=JobState.Submitted,
             owner=registration.user,
             parent_job=str(registration.jobid),
@@ -95,6 +94,16 @@ def newborn(registration: Event) -> Iterator[JobStatus]:
             state_enter_times=((JobState.Submitted, registration.timestamp),),
             marks=Marks(registered=True),
         )
+        return cls(registration.jobid, seed, count if seed else 0, first)
+
+    def nodes(self) -> Iterator[JobId]:
+        """The identifiers in the order of the nodes."""
+        return (self.parent.child(self.seed, index) for index in range(self.count))
+
+    def texts(self) -> Iterator[tuple[JobId, str]]:
+        """Each identifier with the node's status as it is kept; the text is made once."""
+        before, after = to_json(self.first).split(str(self.first.job_id), 1)
+        return ((node, f"{before}{node}{after}") for node in self.nodes())
 
 
 def state_event(parent: JobStatus, histogram: Histogram, child: JobId, child_event: str, host: str) -> Event:
@@ -120,11 +129,3 @@ def state_event(parent: JobStatus, histogram: Histogram, child: JobId, child_eve
     )
 
 
-def histogram_text(histogram: Histogram) -> str:
-    """For keeping."""
-    return json.dumps({slot.value: number for slot, number in histogram.items()})
-
-
-def parse_histogram_text(text: str | None) -> dict[NodeClass, int]:
-    """Invert :func:`histogram_text`; nothing means no node."""
-    return {NodeClass(slot): int(number) for slot, number in json.loads(text or "{}").items()}

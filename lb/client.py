@@ -6,14 +6,17 @@ import ssl
 from typing import Any, Final
 
 from grid.errors import JobUnknown
-from grid.jobid import JobId
+from grid.jobid import JobId, JobIdError
 from grid.states import JobState, Source
 from lb.events import Event
 from lb.eventtypes import EVENT_TYPES, EventType, Field
 from lb.values import from_timeval
 from wsdl.client import RemoteFault, SoapClient
+from wsdl.transport import HttpTransport, ServiceUnreachable
 
 _ENOENT: Final = 2
+_OK: Final = 200
+_NOT_FOUND: Final = 404
 _FLAGS: Final = ("CLASSADS", "CHILDREN")
 _SINCE_EVER: Final = {"attr": "TIME", "record": [{"op": "GREATER", "value1": {"t": {"tvSec": 0, "tvUsec": 0}}}]}
 _SOURCES: Final = {"JobSubmission": Source.JobController, "PBSsMom": Source.PBSMomSuperior}
@@ -28,7 +31,9 @@ class Bookkeeping:
     """
 
     def __init__(self, url: str, context: ssl.SSLContext, timeout: float = 30.0) -> None:
+        self._url = url
         self._client = SoapClient("LB.wsdl", "LoggingAndBookkeeping", url, context, timeout)
+        self._pages = HttpTransport(context, timeout)
 
     @classmethod
     def of(cls, jobid: JobId, context: ssl.SSLContext, timeout: float = 30.0) -> Bookkeeping:
@@ -54,6 +59,26 @@ class Bookkeeping:
         found = self._call("QueryEvents", jobConditions=[job], eventConditions=[_SINCE_EVER])
         return [_event(choice) for choice in found]
 
+    def node_states(self, parent: JobId) -> dict[JobId, JobState]:
+        """The states of a compound job's nodes, in their order, as the server's pages list them.
+
+        One question whatever their number: the web service would send each node's whole status.
+
+        :raises JobUnknown: when there is no such job, or it is somebody else's.
+        :raises ServiceUnreachable: no answer, or not a list of states.
+        """
+        address = f"{self._url}?query=parent={parent}&text"
+        code, text = self._pages.get(address)
+        if code == _NOT_FOUND:
+            raise JobUnknown(f"{parent} is not known to its bookkeeping server, or it is somebody else's")
+        if code != _OK:
+            raise ServiceUnreachable(address, f"it answered HTTP {code}: {' '.join(text[:300].split())}")
+        pairs = (line.rpartition("=") for line in text.splitlines())
+        try:
+            return {JobId.parse(job): JobState(state) for job, _, state in pairs}
+        except (ValueError, JobIdError):
+            raise ServiceUnreachable(address, "its answer does not list states") from None
+
     def user_jobs(self) -> list[tuple[JobId, JobState]]:
         """The caller's jobs with their states, the newest first."""
         found = self._call("UserJobs")
@@ -68,6 +93,7 @@ class Bookkeeping:
     def close(self) -> None:
         """Close the kept connections."""
         self._client.close()
+        self._pages.close()
 
     def _call(self, operation: str, **parts: object) -> Any:
         try:

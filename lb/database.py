@@ -13,9 +13,8 @@ from grid.clock import from_ulm_date
 from grid.errors import JobUnknown, ServerOverloaded
 from grid.jobid import JobId
 from grid.states import JobState
-from lb import tables, ulm
+from lb import nodes, tables, ulm
 from lb.admission import Sender
-from lb.children import parse_histogram_text
 from lb.events import Event
 from lb.intake import Intake, kept_status
 from lb.status import JobStatus
@@ -33,7 +32,7 @@ class JobRecord:
     """A job as a reader sees it.
 
     :ivar children: its nodes' identifiers, in their order.
-    :ivar histogram: how many nodes are in which state's class; empty for a simple job.
+    :ivar histogram: how many nodes are in which state's class, classes without nodes left out.
     """
 
     status: JobStatus
@@ -77,18 +76,43 @@ class LbDatabase:
             status = kept_status(connection, row)
             if not status.compound:
                 return JobRecord(status)
-            nodes = select(_jobs.jobid).where(_jobs.parent == row.unique_id).order_by(_jobs.position, _jobs.number)
-            children = tuple(connection.execute(nodes).scalars())
-            histogram = tuple(
-                (JobState(slot.value), count) for slot, count in parse_histogram_text(row.histogram).items()
-            )
+            children = nodes.ids(connection, row.unique_id)
+            counts = nodes.histogram(connection, row.unique_id)
+            histogram = tuple((JobState(slot.value), count) for slot, count in counts.items() if count)
             return JobRecord(replace(status, children_num=len(children) or status.children_num), children, histogram)
 
-    def node_states(self, jobid: JobId) -> tuple[tuple[JobState, int], ...]:
+    def node_counts(self, jobid: JobId) -> tuple[tuple[JobState, int], ...]:
         """How many nodes of a job that the caller has read already are in which state."""
         with self._engine.connect() as connection:
             query = select(_jobs.state, func.count()).where(_jobs.parent == jobid.unique).group_by(_jobs.state)
             return tuple((JobState(state), int(count)) for state, count in connection.execute(query))
+
+    def node_states(self, jobid: JobId, reader: Sender) -> list[tuple[str, JobState]]:
+        """Identifier and state of each node of a job, in their order.
+
+        :raises JobUnknown: when there is no such job, or ``reader`` may not see it.
+        """
+        with self._engine.connect() as connection:
+            row = _readable(connection, jobid, reader)
+            query = select(_jobs.jobid, _jobs.state).where(_jobs.parent == row.unique_id)
+            found = connection.execute(query.order_by(_jobs.position, _jobs.number))
+            return [(node, JobState(state)) for node, state in found]
+
+    def node_statuses(self, jobid: JobId) -> list[JobStatus]:
+        """The statuses of the nodes of a job that the caller has read already, in their order.
+
+        :raises ServerOverloaded: when they are more than :data:`MAX_ANSWER` bytes.
+        """
+        found: list[JobStatus] = []
+        size = 0
+        with self._engine.connect() as connection:
+            query = select(tables.jobs).where(_jobs.parent == jobid.unique).order_by(_jobs.position, _jobs.number)
+            for row in connection.execute(query):
+                size += len(row.status)
+                if size > MAX_ANSWER:
+                    raise ServerOverloaded(f"the statuses of the nodes of {jobid} are more than one answer may hold")
+                found.append(kept_status(connection, row))
+        return found
 
     def events(self, jobid: JobId, reader: Sender) -> list[Event]:
         """A job's events by the time at which they happened.

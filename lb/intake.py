@@ -18,18 +18,10 @@ from grid.clock import now, ulm_date
 from grid.errors import InternalFailure
 from grid.jobid import JobId
 from grid.seqcode import SequenceCodeError
-from lb import tables, ulm
+from grid.states import JobState
+from lb import nodes, tables, ulm
 from lb.admission import MAX_USER_BYTES, Sender, check_event, check_owner, no_such_job, on_behalf
-from lb.children import (
-    COLLECTIONS,
-    NodeClass,
-    class_of,
-    histogram_text,
-    moved,
-    newborn,
-    parse_histogram_text,
-    state_event,
-)
+from lb.children import NodeClass, class_of, collection_state, state_event
 from lb.errors import EventRefused
 from lb.events import Event
 from lb.machine import advance, fold, in_order, initial
@@ -106,8 +98,8 @@ class Intake:
             raise EventRefused(errno.EPERM, f"{event.jobid} cannot be registered: the identifier is taken") from None
         _insert_event(connection, event, line, digest(event))
         if parent is not None:
-            self._count(connection, parent.unique_id, status.job_id, None, class_of(status), event.type)
-        _insert_nodes(connection, event)
+            nodes.count_new(connection, parent.unique_id, _status(connection, parent).jobtype, class_of(status))
+        nodes.add(connection, event)
         return True
 
     def _add(self, connection: Connection, job: Row[Any], status: JobStatus, event: Event, line: str) -> bool:
@@ -129,35 +121,32 @@ class Intake:
         connection.execute(_MOVE if job.parent is None else _MOVE_NODE, values)
         if job.parent is not None and job._mapping["class"] != values["class"]:
             old = NodeClass(job._mapping["class"])
-            self._count(connection, job.parent, after.job_id, old, class_of(after), event.type)
-        if event.type == "RegJob" and job.histogram is None:
-            _insert_nodes(connection, event)
+            self._recount(connection, job.parent, after.job_id, old, class_of(after), event.type)
+        if event.type == "RegJob" and not nodes.has_histogram(connection, job.unique_id):
+            nodes.add(connection, event)
         return True
 
-    def _count(
-        self, connection: Connection, parent: str, child: JobId, old: NodeClass | None, new: NodeClass, event_type: str
+    def _recount(
+        self, connection: Connection, parent: str, child: JobId, old: NodeClass, new: NodeClass, event_type: str
     ) -> None:
-        """Count a node anew in its parent, and move the parent when its nodes say so."""
-        query = select(tables.jobs).where(_jobs.unique_id == parent)
-        if connection.dialect.name == "postgresql":
-            query = query.with_for_update()
-        row = connection.execute(query).one()
-        histogram = parse_histogram_text(row.histogram)
-        if old is None:
-            histogram[new] = histogram.get(new, 0) + 1
-        else:
-            histogram = moved(histogram, old, new)
-        text = histogram_text(histogram)
-        connection.execute(update(tables.jobs).where(_jobs.unique_id == parent).values(histogram=text))
-        status = _status(connection, row)
-        if status.jobtype not in COLLECTIONS or old is None:
+        """Count a node anew in its parent, and move the parent when its nodes say so.
+
+        A collection that its owner cancelled stays so, whatever becomes of its nodes.
+        """
+        histogram = nodes.recount(connection, parent, old, new)
+        if histogram is None:
             return
+        here = nodes.state(connection, parent)
+        if here in (collection_state(histogram).value, JobState.Cancelled.value):
+            return
+        query = select(tables.jobs).where(_jobs.unique_id == parent)
+        row = connection.execute(query.with_for_update()).one()
+        status = _status(connection, row)
         try:
             event = state_event(status, histogram, child, event_type, self.host)
         except SequenceCodeError as error:
             raise InternalFailure(f"the state of {status.job_id} cannot follow its nodes") from error
-        if event.get("state") != status.state.value:
-            self._add(connection, row, status, event, ulm.encode(event))
+        self._add(connection, row, status, event, ulm.encode(event))
 
 
 def digest(event: Event) -> str:
@@ -222,20 +211,6 @@ def _job_row(status: JobStatus, parent: str | None) -> dict[str, Any]:
         "status_version": STATUS_VERSION,
         "class": class_of(status).value if parent else None,
     }
-
-
-def _insert_nodes(connection: Connection, registration: Event) -> None:
-    nodes = list(newborn(registration))
-    if not nodes:
-        return
-    parent = registration.jobid.unique
-    rows = [
-        _job_row(node, parent) | {"position": position, "born": to_json(node), "events": 0}
-        for position, node in enumerate(nodes)
-    ]
-    connection.execute(_ADD_JOB, rows)
-    histogram = histogram_text({NodeClass.REST: len(nodes)})
-    connection.execute(update(tables.jobs).where(_jobs.unique_id == parent).values(histogram=histogram))
 
 
 def _insert_event(connection: Connection, event: Event, line: str, named: str) -> None:

@@ -1,6 +1,7 @@
 """What a browser (or curl) gets: a job at its own identifier, the caller's jobs at ``/`` (L&B's HTTPS interface).
 
-``?text`` gives the same as ``name=value`` lines, ``?version`` the version.  Without a certificate a page says so
+``?text`` gives the same as ``name=value`` lines, ``?version`` the version, ``/?query=parent=<job id>&text`` the nodes
+of a compound job with their states.  Without a certificate a page says so
 and shows nothing; an unknown job and somebody else's give the same page.
 """
 
@@ -11,10 +12,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
 from grid.clock import iso_z
 from grid.errors import AuthenticationFailed, GridError, JobUnknown
-from grid.jobid import JobId
+from grid.jobid import JobId, JobIdError
 from lb import html
 from lb.access import Access
 from lb.database import JobRecord, LbDatabase
@@ -89,6 +91,12 @@ class Pages:
             return _answer(200, _TEXT, f"{VERSION}\n".encode())
         reader = self._access.reader(environ, "page")
         path = str(environ.get("PATH_INFO") or "/")
+        parent = _queried_parent(environ)
+        if path == "/" and parent is not None:
+            if not text:
+                raise JobUnknown("nodes are listed as text only")
+            nodes = self._database.node_states(parent, reader)
+            return _answer(200, _TEXT, "".join(f"{node}={state.value}\n" for node, state in nodes).encode())
         if path == "/":
             jobs, whole = self._database.jobs_of(reader.dn, _LISTED)
             if text:
@@ -137,7 +145,29 @@ def _one_line(text: str) -> str:
 
 
 def _query_words(environ: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(str(environ.get("QUERY_STRING", ""))[:1000].partition("=")[0].split("&"))
+    return frozenset(item.partition("=")[0] for item in _query(environ))
+
+
+def _queried_parent(environ: Mapping[str, Any]) -> JobId | None:
+    """The job in ``query=parent=<job id>``, or None; no job has an identifier that is none.
+
+    :raises JobUnknown: when the query has another form.
+    """
+    for item in _query(environ):
+        name, _, value = item.partition("=")
+        if name == "query":
+            attribute, _, wanted = unquote(value).partition("=")
+            if attribute != "parent":
+                raise JobUnknown("jobs are looked for by parent only")
+            try:
+                return JobId.parse(wanted)
+            except JobIdError:
+                raise JobUnknown("no such job") from None
+    return None
+
+
+def _query(environ: Mapping[str, Any]) -> list[str]:
+    return str(environ.get("QUERY_STRING", ""))[:2000].split("&")
 
 
 def _answer(code: int, kind: str, body: bytes) -> Page:

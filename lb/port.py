@@ -8,7 +8,6 @@ from typing import Any, Final
 from grid.errors import ServerOverloaded
 from grid.jobid import JobId
 from lb.access import Access
-from lb.admission import Sender
 from lb.database import JobRecord, LbDatabase
 from lb.query import event_test, jobs_of
 from lb.values import event_choice, job_status
@@ -50,9 +49,10 @@ class BookkeepingPort:
         """One job's status; the flags add descriptions and nodes.
 
         :raises JobUnknown: for no job, and for somebody else's.
+        :raises ServerOverloaded: when the nodes' statuses are more than one answer holds.
         """
         reader = self._access.reader(call.environ, call.operation)
-        return self._expanded(self._database.job(JobId.parse(jobid), reader), reader, frozenset(flags or ()))
+        return self._expanded(self._database.job(JobId.parse(jobid), reader), frozenset(flags or ()))
 
     def UserJobs(self, call: Call) -> dict[str, Any]:
         """The caller's jobs, the newest first.
@@ -89,15 +89,18 @@ class BookkeepingPort:
                 raise ServerOverloaded(f"more than {_MAX_EVENTS} events were found; ask for fewer jobs")
         return found
 
-    def _expanded(self, record: JobRecord, reader: Sender, flags: frozenset[str]) -> dict[str, Any]:
+    def _expanded(self, record: JobRecord, flags: frozenset[str]) -> dict[str, Any]:
+        jobid, classads = record.status.job_id, "CLASSADS" in flags
         nodes: list[dict[str, Any]] = []
-        if "CHILDSTAT" in flags:
-            below = flags - {"CHILDSTAT"}
-            for child in record.children[:_MAX_NODES]:
-                nodes.append(self._expanded(self._database.job(JobId.parse(child), reader), reader, below))
+        if "CHILDSTAT" in flags and record.children:
+            if len(record.children) > _MAX_NODES:
+                raise ServerOverloaded(
+                    f"{jobid} has {len(record.children)} nodes, and one answer holds the full status of {_MAX_NODES}; "
+                    f"ask for its nodes one by one, or for their states at https://{jobid.host}:{jobid.port}"
+                    f"/?query=parent={jobid}&text"
+                )
+            nodes = [job_status(JobRecord(node), classads=classads) for node in self._database.node_statuses(jobid)]
         histogram = record.histogram if "CHILDHIST_FAST" in flags else ()
         if "CHILDHIST_THOROUGH" in flags:
-            histogram = self._database.node_states(record.status.job_id)
-        return job_status(
-            record, classads="CLASSADS" in flags, children="CHILDREN" in flags, histogram=histogram, nodes=nodes
-        )
+            histogram = self._database.node_counts(jobid)
+        return job_status(record, classads=classads, children="CHILDREN" in flags, histogram=histogram, nodes=nodes)

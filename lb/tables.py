@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 metadata: Final = MetaData(info={"room": "lb"})
 
@@ -26,14 +38,23 @@ jobs: Final = Table(
     Column("status_version", Integer, nullable=False),
     Column("born", Text),
     Column("class", String(16)),
-    Column("histogram", Text),
     Column("events", Integer, nullable=False, default=0),
     Column("user_bytes", Integer, nullable=False, default=0),
     Index("lb_job_owner", "owner", "number"),
     Index("lb_job_parent", "parent", "position"),
 )
-"""``born``: the status that a parent's registration gave a node; ``class``: what a node counts as in its
-parent's ``histogram`` (a JSON object); ``user_bytes``: lengths of the lines that users added."""
+"""``born``: the status that a parent's registration gave a node; ``class``: what a node counts as in its parent's
+histogram; ``user_bytes``: lengths of the lines that users added."""
+
+histograms: Final = Table(
+    "lb_histogram",
+    metadata,
+    Column("parent", String(128), ForeignKey("lb_job.unique_id"), primary_key=True),
+    Column("computed", Boolean, nullable=False),
+    *(Column(slot, Integer, nullable=False) for slot in ("Running", "Done", "Aborted", "Cleared", "Unknown")),
+)
+"""How many nodes of a parent are in which class, in columns of their own: a node that moves changes two numbers, and
+not the parent's status, which may be long.  ``computed``: the parent's state follows from its nodes'."""
 
 events: Final = Table(
     "lb_event",

@@ -82,12 +82,30 @@ class HttpTransport:
         :raises ServiceUnreachable: no connection, no TLS, no answer in time, an answer that is not XML.
         :raises ConfigurationError: an https address without a TLS context.
         """
+        data = etree.tostring(envelope, encoding="UTF-8", xml_declaration=True)
+        response, content = self._exchange("POST", address, data)
+        if _kind(response) not in ("text/xml", "application/xml"):
+            raise _unfit(address, response, content)
+        return content
+
+    def get(self, address: str) -> tuple[int, str]:
+        """HTTP status and text of a page that is plain text, as services offer beside SOAP.
+
+        :raises ServiceUnreachable: no connection, no TLS, no answer in time, an answer that is not text.
+        :raises ConfigurationError: an https address without a TLS context.
+        """
+        response, content = self._exchange("GET", address, None)
+        if _kind(response) != "text/plain":
+            raise _unfit(address, response, content)
+        return response.status_code, content.decode("utf-8", "replace")
+
+    def _exchange(self, method: str, address: str, data: bytes | None) -> tuple[requests.Response, bytes]:
         if address.startswith("https:") and self._context is None:
             raise ConfigurationError(f"{address} needs a TLS context")
         deadline = time.monotonic() + self._timeout
-        data = etree.tostring(envelope, encoding="UTF-8", xml_declaration=True)
         try:
-            response = self.session.post(
+            response = self.session.request(
+                method,
                 address,
                 data=data,
                 timeout=(min(self._timeout, _CONNECT_TIMEOUT), self._timeout),
@@ -95,20 +113,24 @@ class HttpTransport:
                 stream=True,
             )
             with response:
-                content = _content(response, address, deadline)
+                return response, _content(response, address, deadline)
         except (requests.Timeout, ReadTimeoutError):
             raise _late(address, self._timeout) from None
         except (requests.RequestException, HTTPError, OSError) as error:
             raise ServiceUnreachable(address, _sentence(error, address)) from error
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind not in ("text/xml", "application/xml"):
-            said = " ".join(content[:300].decode("utf-8", "replace").split())
-            raise ServiceUnreachable(address, f"it answered HTTP {response.status_code} {response.reason}: {said}")
-        return content
 
     def close(self) -> None:
         """Close the kept connections."""
         self.session.close()
+
+
+def _kind(response: requests.Response) -> str:
+    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _unfit(address: str, response: requests.Response, content: bytes) -> ServiceUnreachable:
+    said = " ".join(content[:300].decode("utf-8", "replace").split())
+    return ServiceUnreachable(address, f"it answered HTTP {response.status_code} {response.reason}: {said}")
 
 
 def _content(response: requests.Response, address: str, deadline: float) -> bytes:

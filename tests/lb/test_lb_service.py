@@ -302,6 +302,20 @@ def test_nodes_of_a_compound_job_are_expanded_on_request(service, soap):
     assert thorough["childrenHist"] == [{"state": "SUBMITTED", "count": 2}]
 
 
+def test_the_states_of_many_nodes_are_one_page(service, finished, alice):
+    log = service.log()
+    service.send(log.event("RegJob", ns="https://x", jobtype="COLLECTION", nsubjobs=1001, seed="seed", jdl="[]"))
+    children = [log.jobid.child("seed", n) for n in range(1001)]
+    service.send(service.log(jobid=children[1]).event("Abort", reason="no"))
+    assert list(alice.node_states(log.jobid).items()) == [
+        (child, JobState.Aborted if number == 1 else JobState.Submitted) for number, child in enumerate(children)
+    ]
+    with pytest.raises(RemoteFault, match="1001 nodes, and one answer holds the full status of 1000"):
+        alice.status(log.jobid, "CHILDSTAT")
+    with pytest.raises(JobUnknown):
+        alice.node_states(JobId.new("localhost", log.jobid.port))
+
+
 def test_the_literal_request_of_an_old_client_is_answered(service, finished):
     request = (
         '<?xml version="1.0" encoding="UTF-8"?><SOAP-ENV:Envelope '

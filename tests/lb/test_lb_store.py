@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from dataclasses import replace
 
 import pytest
+import sqlalchemy
+from sqlalchemy.engine import Engine
 
 from grid.errors import JobUnknown, LoggingFailure
 from grid.jobid import JobId
@@ -44,6 +47,21 @@ def say(grid, server):
 @pytest.fixture
 def owner(grid):
     return Sender(grid.alice, False)
+
+
+@contextlib.contextmanager
+def counted():
+    """The statements that are executed meanwhile."""
+    seen = []
+
+    def note(connection, cursor, statement, parameters, context, executemany):
+        seen.append(statement)
+
+    sqlalchemy.event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        sqlalchemy.event.remove(Engine, "before_cursor_execute", note)
 
 
 def registration(log, **more):
@@ -298,8 +316,49 @@ def test_a_collection_follows_its_nodes(server, say, job_log, grid, owner):
     assert state() is JobState.Done
     record = server.database.job(log.jobid, owner)
     assert {s: n for s, n in record.histogram if n} == {JobState.Done: 3}
-    assert server.database.node_states(log.jobid) == ((JobState.Done, 3),)
+    assert server.database.node_counts(log.jobid) == ((JobState.Done, 3),)
     assert server.database.job(children[0], owner).status.jdl == "[n=1]"
+
+
+def test_a_cancelled_collection_stays_cancelled_whatever_becomes_of_its_nodes(server, say, job_log, owner):
+    log = job_log()
+    say(ulm.encode(log.event("RegJob", ns="https://x", jobtype="COLLECTION", nsubjobs=2, seed="s")))
+    say(ulm.encode(log.event("Cancel", status_code="DONE", reason="Cancelled by user")))
+    for index in range(2):
+        node = job_log(jobid=log.jobid.child("s", index))
+        say(ulm.encode(node.event("Cancel", status_code="DONE", reason="Cancelled by user")))
+    record = server.database.job(log.jobid, owner)
+    assert record.status.state is JobState.Cancelled
+    assert dict(record.histogram) == {JobState.Cleared: 2}
+
+
+def test_ten_thousand_nodes_are_registered_at_once_and_listed_in_their_order(server, registrar, job_log, owner):
+    log = job_log()
+    event = log.event("RegJob", ns="https://x", jobtype="COLLECTION", nsubjobs=10_000, seed="WMPROXY")
+    began = time.monotonic()
+    registrar.register(event)
+    taken = time.monotonic() - began
+    states = server.database.node_states(log.jobid, owner)
+    assert states == [(str(log.jobid.child("WMPROXY", n)), JobState.Submitted) for n in range(10_000)]
+    assert taken < 3, f"{taken:.2f} s"
+
+
+def test_what_a_nodes_event_costs_does_not_follow_the_number_of_nodes(server, registrar, job_log, owner):
+    """Rows that are read and written, not seconds: the same for a hundred nodes and for five thousand."""
+    statements = {}
+    for count in (100, 5_000):
+        log = job_log()
+        registrar.register(log.event("RegJob", ns="https://x", jobtype="COLLECTION", nsubjobs=count, seed="s"))
+        nodes = [job_log(jobid=log.jobid.child("s", n), source=Source.LogMonitor) for n in range(20)]
+        began = time.process_time()
+        with counted() as seen:
+            for node in nodes:
+                server.database.store(node.event("Running", node="wn"), Sender(node.user, True))
+                server.database.store(node.event("Done", status_code="OK", exit_code=0), Sender(node.user, True))
+        statements[count] = (len(seen), time.process_time() - began)
+    (few, short), (many, long) = statements[100], statements[5_000]
+    assert few == many
+    assert long < 5 * short + 0.1, statements
 
 
 def test_a_node_needs_a_parent_of_the_same_owner(say, registrar, job_log, grid):
