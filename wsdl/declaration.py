@@ -1,7 +1,6 @@
 """A contract declared to Spyne: its types as Spyne models, its ports as Spyne services.
 
-Spyne's registry, dispatch and events then know every operation with its real types; the wire itself is
-:mod:`wsdl.protocol`'s business.
+Spyne's registry then knows every operation with its real types; the wire itself is :mod:`wsdl.protocol`'s business.
 """
 
 from __future__ import annotations
@@ -81,8 +80,8 @@ def service(
     """A Spyne service class for a port.
 
     :param wire: gives the reader and writer of an operation.
-    :param function: gives what Spyne calls: the context and the part values in; out comes the value of the only
-        part of the answer, or a tuple of the values of all.
+    :param function: gives what is called: the WSGI environment and the part values in, the values of the answer's
+        parts out.
     """
     methods = {
         name: _method(operation, models, wire(operation), function(operation))

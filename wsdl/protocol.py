@@ -1,8 +1,8 @@
-"""The Spyne protocol that both wire styles share: envelope in, operation found, values read, answer written.
+"""What both wire styles share: envelope in, operation found, values read, answer written.
 
-Spyne declares and dispatches; everything about the wire is here and in :mod:`wsdl.rpc` and :mod:`wsdl.document`.
-It derives from Spyne's bare protocol and not from its Soap11, whose parsing, reference resolving, logging, type
-polymorphism and writing would all have to be switched off.
+Spyne declares: its registry is the one table of operations.  Calls go by that table and not through Spyne's contexts,
+events and protocol hooks, which cost more than all the rest of a small call.  Everything about the wire is here and in
+:mod:`wsdl.rpc` and :mod:`wsdl.document`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from wsdl.contract import Operation
 from wsdl.envelope import EnvelopeRefused
 from wsdl.faults import FaultWriter, WireFault
 from wsdl.names import WMPROXY
-from wsdl.spyne_compat import ProtocolBase, spyne
+from wsdl.spyne_compat import ProtocolBase
 
 Parts = dict[str, object]
 
 
-class SoapFault(spyne.Fault):  # type: ignore[misc]
-    """A finished fault, in the form in which Spyne carries errors."""
+class SoapFault(Exception):
+    """A finished fault."""
 
     def __init__(self, wire: WireFault) -> None:
-        super().__init__(faultcode=wire.code, faultstring=wire.text or "fault")
+        super().__init__(wire.text)
         self.wire = wire
 
 
@@ -43,11 +43,23 @@ class Wire:
     write: Callable[[etree._Element, Sequence[object]], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that was understood.
+
+    :ivar function: what was declared for the operation.
+    :ivar values: of the parts, in the contract's order.
+    """
+
+    wire: Wire
+    function: Callable[..., Sequence[object]]
+    values: tuple[object, ...]
+
+
 class SoapProtocol(ProtocolBase):  # type: ignore[misc]
     """One contract's requests in, answers and faults out.
 
-    ``ctx.in_string`` is the request as a sequence of bytes; ``ctx.in_object`` becomes the sequence of part values
-    in the contract's order, and ``ctx.out_object`` must be one.
+    Derives from Spyne's bare protocol to be given its registry.
     """
 
     mime_type = "text/xml; charset=utf-8"
@@ -57,7 +69,7 @@ class SoapProtocol(ProtocolBase):  # type: ignore[misc]
         self.codec = codec
         self.faults = faults
         self._understood = understood
-        self._by_wrapper: Mapping[str, Any] = {}
+        self._by_wrapper: Mapping[str, tuple[Wire, Callable[..., Sequence[object]]]] = {}
         super().__init__()
 
     @abstractmethod
@@ -68,55 +80,46 @@ class SoapProtocol(ProtocolBase):  # type: ignore[misc]
         super().set_app(value)
         if value is not None:
             # Spyne's own table knows one namespace only; three ports answer at one URL here.
-            descriptors = value.interface.method_id_map.values()
-            self._by_wrapper = {d.udd["wire"].operation.request.wrapper: d for d in descriptors}
+            declared = [(one.udd["wire"], one.function) for one in value.interface.method_id_map.values()]
+            self._by_wrapper = {wire.operation.request.wrapper: (wire, function) for wire, function in declared}
 
-    def create_in_document(self, ctx: Any, charset: str | None = None) -> None:
-        """Parse the request.  The bytes say their encoding; the HTTP charset is only a hint and is not used."""
+    def request(self, data: bytes) -> Request:
+        """Understand a request.  Its bytes say their encoding; the HTTP charset is only a hint and is not used.
+
+        :raises SoapFault: when it is no request for an operation of the contract.
+        """
         try:
-            ctx.in_document = envelope.body_entry(b"".join(ctx.in_string), self._understood)
+            entry = envelope.body_entry(data, self._understood)
         except EnvelopeRefused as error:
             raise SoapFault(error.fault) from None
-
-    def decompose_incoming_envelope(self, ctx: Any, message: object) -> None:
-        ctx.in_body_doc = ctx.in_document
-        ctx.method_request_string = ctx.in_document.tag
-
-    def generate_method_contexts(self, ctx: Any) -> tuple[Any, ...]:
-        descriptor = self._by_wrapper.get(ctx.method_request_string)
-        if descriptor is None:
-            name = str(ctx.method_request_string)[:200]
+        found = self._by_wrapper.get(entry.tag)
+        if found is None:
+            name = str(entry.tag)[:200]
             raise SoapFault(WireFault("Client", f"this service has no operation {name}; its WSDL names those it has"))
-        ctx.descriptor = descriptor
-        return (ctx,)
-
-    def deserialize(self, ctx: Any, message: object) -> None:
-        wire: Wire = ctx.descriptor.udd["wire"]
+        wire, function = found
         try:
-            parts = wire.read(ctx.in_body_doc)
+            parts = wire.read(entry)
         except GridError as error:
             raise SoapFault(self.faults.write(wire.operation, error)) from None
-        ctx.in_object = tuple(parts.values())
+        return Request(wire, function, tuple(parts.values()))
 
-    def serialize(self, ctx: Any, message: object) -> None:
-        error = ctx.out_error
-        if error is None:
-            try:
-                ctx.out_document = self._answer(ctx)
-                return
-            except ValueUnfit as unfit:
-                ctx.out_error = error = SoapFault(self.faults.write(ctx.descriptor.udd["wire"].operation, unfit))
-        wire = error.wire if isinstance(error, SoapFault) else WireFault("Server", "the server failed to answer")
-        document, body = envelope.answer("glitens", WMPROXY)
-        envelope.write_fault(body, wire)
-        ctx.out_document = document
+    def answer(self, wire: Wire, values: Sequence[object]) -> bytes:
+        """The envelope with an operation's answer.
 
-    def _answer(self, ctx: Any) -> etree._Element:
-        wire: Wire = ctx.descriptor.udd["wire"]
+        :param values: of the parts, in the contract's order.
+        :raises SoapFault: when they do not fit the contract.
+        """
         space = wire.operation.namespace
         document, body = envelope.answer("glitens" if space == WMPROXY else "ns", space)
-        wire.write(etree.SubElement(body, wire.operation.response.wrapper), ctx.out_object)
-        return document
+        try:
+            wire.write(etree.SubElement(body, wire.operation.response.wrapper), values)
+        except ValueUnfit as unfit:
+            raise SoapFault(self.faults.write(wire.operation, unfit)) from None
+        return envelope.to_bytes(document)
 
-    def create_out_string(self, ctx: Any, charset: str | None = None) -> None:
-        ctx.out_string = [envelope.to_bytes(ctx.out_document)]
+    @staticmethod
+    def fault(fault: WireFault) -> bytes:
+        """The envelope with a fault."""
+        document, body = envelope.answer("glitens", WMPROXY)
+        envelope.write_fault(body, fault)
+        return envelope.to_bytes(document)

@@ -10,24 +10,24 @@ from __future__ import annotations
 import inspect
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from grid.errors import AuthenticationFailed, ConfigurationError, GridError, InternalFailure, NotImplementedYet
 from grid.limits import MAX_XML_BYTES
 from web.guard import guarded
-from wsdl import declaration, envelope
+from wsdl import declaration
 from wsdl.codec import Codec, ValueUnfit
 from wsdl.contract import Contract, Operation, Port
 from wsdl.document import DocumentLiteral
 from wsdl.documents import Documents
 from wsdl.faults import FaultWriter, WireFault
-from wsdl.names import SOAP, WMPROXY
+from wsdl.names import SOAP
 from wsdl.operation import Terms, terms_of
 from wsdl.protocol import SoapFault, SoapProtocol
 from wsdl.rpc import RpcLiteral
-from wsdl.spyne_compat import MethodContext, ServerBase, spyne
+from wsdl.spyne_compat import spyne
 from wsdl.wsgi import TEXT, XML, RequestRefused, StartResponse, read_body, reply
 
 _log: Final = logging.getLogger("wms.wsdl")
@@ -96,10 +96,11 @@ def soap_application(
     incoming, outgoing = (kind(codec, faults, understood) for _ in range(2))
     models = declaration.Models(contract.schemas)
     services = [_service(port, handlers[port.name], models, incoming, wrap or _plainly, declared) for port in ports]
-    application = spyne.Application(
+    # Gives its registry to the protocols, and checks what is declared.
+    spyne.Application(
         services, tns=ports[0].namespace, name=contract.name, in_protocol=incoming, out_protocol=outgoing
     )
-    return SoapServer(application, documents, max_bytes, identify)
+    return SoapServer(incoming, documents, max_bytes, identify)
 
 
 def _plainly(call: Call, invoke: Callable[[], object]) -> object:
@@ -134,14 +135,14 @@ def _check_signature(operation: Operation, method: Callable[..., object]) -> Non
 def _function(
     operation: Operation, method: Callable[..., object] | None, faults: FaultWriter, wrap: Wrap
 ) -> declaration.Function:
-    """What Spyne calls for an operation: the handler, with errors turned into faults."""
+    """What is called for an operation: the handler, with errors turned into faults."""
     names = tuple(part.name for part in operation.request.parts)
     answers = tuple(part.name for part in operation.response.parts)
     terms = terms_of(method)
     rules = frozenset() if terms is None else terms.rules
 
-    def call_handler(ctx: Any, *values: object) -> object:
-        call = Call(operation.port, operation.name, ctx.udc, terms)
+    def call_handler(environ: Mapping[str, Any], *values: object) -> Sequence[object]:
+        call = Call(operation.port, operation.name, environ, terms)
         try:
             if method is None:
                 raise NotImplementedYet(f"{operation.name} is not implemented yet by this server")
@@ -160,10 +161,10 @@ def _function(
     return call_handler
 
 
-def _arranged(result: object, answers: tuple[str, ...]) -> object:
-    """A handler's result in the form Spyne wants: the value of a single part, or a tuple of the values of all."""
+def _arranged(result: object, answers: tuple[str, ...]) -> Sequence[object]:
+    """A handler's result as the values of the parts, in the contract's order."""
     if len(answers) <= 1:
-        return result
+        return (result,) if answers else ()
     if isinstance(result, Mapping):
         if result.keys() != set(answers):
             raise ValueUnfit("the answer", f"it must have {', '.join(answers)}")
@@ -182,29 +183,23 @@ def _unforeseen(where: str) -> InternalFailure:
     return InternalFailure(f"the server failed to answer; its log tells why under the reference {reference}")
 
 
-class _Context(MethodContext):  # type: ignore[misc]
-    """Spyne's context of one request; ``udc`` is the WSGI environment."""
-
-    TransportContext = None
-
-
-class SoapServer(ServerBase):  # type: ignore[misc]
-    """Spyne's server side of HTTP, as a WSGI callable.
+class SoapServer:
+    """The server side of HTTP, as a WSGI callable.
 
     POST is a call; GET and HEAD with ``?wsdl`` answer the contract; anything else is refused.  Every answer to a
     POST is a SOAP envelope, faults with HTTP status 500 (SOAP 1.1 §6.2).
-    """
 
-    transport = "http://schemas.xmlsoap.org/soap/http"
+    :param protocol: has been given the table of operations.
+    """
 
     def __init__(
         self,
-        application: Any,
+        protocol: SoapProtocol,
         documents: Documents,
         max_bytes: int,
         identify: Callable[[Mapping[str, Any]], object] | None = None,
     ) -> None:
-        super().__init__(application)
+        self._protocol = protocol
         self._documents = documents
         self._max_bytes = max_bytes
         self._identify = identify
@@ -217,30 +212,23 @@ class SoapServer(ServerBase):  # type: ignore[misc]
                 self._identify(environ)
             data = read_body(environ, self._max_bytes)
         except RequestRefused as refused:
-            return reply(start_response, refused.status, XML, _lone_fault(WireFault("Client", refused.text)))
+            return reply(start_response, refused.status, XML, SoapProtocol.fault(WireFault("Client", refused.text)))
         except AuthenticationFailed as error:
-            return reply(start_response, _FAULT, XML, _lone_fault(WireFault("Client", error.description)))
+            return reply(start_response, _FAULT, XML, SoapProtocol.fault(WireFault("Client", error.description)))
         try:
             status, body = self._call(environ, data)
         except Exception:  # noqa: BLE001 - a defect outside of any handler must still be answered
             failure = WireFault("Server", _unforeseen("the SOAP server").description)
-            status, body = _FAULT, _lone_fault(failure)
+            status, body = _FAULT, SoapProtocol.fault(failure)
         return reply(start_response, status, XML, body)
 
     def _call(self, environ: dict[str, Any], data: bytes) -> tuple[str, bytes]:
-        ctx = _Context(self, MethodContext.SERVER)
-        ctx.udc = environ
-        ctx.in_string = (data,)
+        protocol = self._protocol
         try:
-            self.generate_contexts(ctx)
-            if ctx.in_error is None:
-                self.get_in_object(ctx)
-            if ctx.in_error is None:
-                self.get_out_object(ctx)
-            self.get_out_string(ctx)
-            return (_OK if ctx.out_error is None else _FAULT), b"".join(ctx.out_string)
-        finally:
-            ctx.close()
+            request = protocol.request(data)
+            return _OK, protocol.answer(request.wire, request.function(environ, *request.values))
+        except SoapFault as error:
+            return _FAULT, protocol.fault(error.wire)
 
     def _not_a_call(self, environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
         method = environ["REQUEST_METHOD"]
@@ -253,9 +241,3 @@ class SoapServer(ServerBase):  # type: ignore[misc]
         status, headers, body = found
         start_response(status, headers)
         return [b"" if method == "HEAD" else body]
-
-
-def _lone_fault(fault: WireFault) -> bytes:
-    document, body = envelope.answer("glitens", WMPROXY)
-    envelope.write_fault(body, fault)
-    return envelope.to_bytes(document)

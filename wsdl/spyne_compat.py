@@ -1,8 +1,6 @@
 """Spyne 2.14.0, made fit for a server of today.  The only module that imports Spyne; the others take it from here.
 
 * Python 3.12 and later: Spyne carries an old ``six`` whose import hook lacks ``find_spec``; a finder supplies it.
-* ``MethodContext.close`` runs a full garbage collection every second, which stops a busy server for tens of
-  milliseconds; it is switched off.
 * Spyne logs whole requests and a traceback for every fault; payloads must not reach a log, and this package logs
   what matters itself.
 * ``cgi``, gone in Python 3.13, is needed by Spyne's own SOAP protocol and WSGI transport only, which nothing here
@@ -48,12 +46,7 @@ if sys.version_info >= (3, 12):
 logging.getLogger("spyne").setLevel(logging.CRITICAL + 1)
 
 import spyne  # noqa: E402 - the finder must stand before
-import spyne.const  # noqa: E402
-from spyne.context import MethodContext  # noqa: E402
 from spyne.model.complex import ComplexModelMeta  # noqa: E402
 from spyne.protocol import ProtocolBase  # noqa: E402
-from spyne.server import ServerBase  # noqa: E402
 
-spyne.const.MIN_GC_INTERVAL = float("inf")
-
-__all__ = ["ComplexModelMeta", "MethodContext", "ProtocolBase", "ServerBase", "spyne"]
+__all__ = ["ComplexModelMeta", "ProtocolBase", "spyne"]
