@@ -161,6 +161,17 @@ class DelegationStore:
             raise ProxyError(f"{reason}: {error.description}", causes=[error.description]) from error
         return Delegation(name, place.proxy, identity, content)
 
+    def stored(self, owner: Identity, delegation_id: str) -> bytes:
+        """The file of a delegated proxy (certificate, key, chain) as it lies there, expired or not; nothing is judged.
+
+        :raises UnknownDelegation: there is none.
+        :raises BadDelegationId: when the id cannot be one.
+        """
+        try:
+            return read_bounded(self._places.place(owner.dn, delegation_id).proxy, MAX_PEM_BYTES)
+        except FileNotFoundError:
+            raise UnknownDelegation(delegation_id) from None
+
     def termination_time(self, owner: Identity | str, delegation_id: str) -> datetime:
         """When the delegated proxy ends (UTC).
 

@@ -36,12 +36,13 @@ def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
     fsync_directory(directory)
 
 
-def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
+def write_new(path: Path, data: bytes, mode: int = 0o600, *, sync: bool = True) -> None:
     """Write ``data`` to a file that does not exist yet; its bytes are on disk when this returns, its name is not.
 
     For the files of a directory that is being made under a name which nobody looks at: one fsync of the directory
     (:func:`fsync_directory`) then makes all names durable at once.
 
+    :param sync: False leaves the bytes to the system's own time: a power cut may leave the file empty.
     :raises FileExistsError: when something stands there.
     :raises OSError: when the file system refuses; the file may be there in part.
     """
@@ -50,7 +51,8 @@ def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
         os.fchmod(file.fileno(), mode)  # the umask may have taken bits away
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
 
 
 def fsync_directory(path: Path) -> None:

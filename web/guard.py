@@ -26,6 +26,8 @@ class Rule(enum.Enum):
     KNOWN = "anyone with a valid certificate"
     MEMBER = "a full proxy of a member of an admitted VO"
     OWNER = "the job's owner"
+    READER = "the job's owner, or who may read by its access list"
+    WRITER = "the job's owner, or who may write by its access list"
 
 
 _WEAK = frozenset((Rule.ANYONE, Rule.KNOWN))  # every stronger rule asks them on its way

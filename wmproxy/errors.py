@@ -8,11 +8,20 @@
     ├── AuthorizationDenied
     │   ├── VoNotAdmitted          names the admitted virtual organisations
     │   ├── FullProxyRequired      a limited proxy may not do this
-    │   └── LegacyProxyRefused     nor may one older than RFC 3820
+    │   ├── LegacyProxyRefused     nor may one older than RFC 3820
+    │   ├── PermissionMissing      the job's access list lets the caller do less
+    │   ├── AclItemExists          1209
+    │   └── AclItemMissing
+    ├── QuotaExceeded              1224, with the numbers
     ├── OperationNotAllowed
     │   ├── WrongPhase             the job is past, or not yet at, the moment for this
+    │   ├── OwnersAclItem          the owner cannot be taken off the list
+    │   ├── ProxyFileMissing       neither the job's proxy nor its backup is there
     │   └── TooManyFiles
     ├── InvalidArgument
+    │   ├── AclItemUnfit           neither a DN nor an FQAN
+    │   ├── TooManyAclItems
+    │   ├── IdEmpty                a job or delegation id that is empty
     │   └── ProtocolNotAvailable
     └── NoSuitableResource
         └── NothingMatches         with the lines that say why
@@ -22,7 +31,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grid.errors import AuthorizationDenied, InvalidArgument, JobUnknown, NoSuitableResource, OperationNotAllowed
+from grid.errors import (
+    AuthorizationDenied,
+    GridError,
+    InvalidArgument,
+    JobUnknown,
+    NoSuitableResource,
+    OperationNotAllowed,
+)
 
 
 class JobNotFound(JobUnknown):
@@ -73,6 +89,121 @@ class LegacyProxyRefused(AuthorizationDenied):
             f"{action} needs a proxy of RFC 3820, and the proxy of {dn} is a legacy one; "
             "make a new one (voms-proxy-init -rfc)",
             causes=["AuthorizationError: legacy proxies may not register, submit, start or delegate"],
+        )
+
+
+class PermissionMissing(AuthorizationDenied):
+    """The caller is on the job's access list, which does not let him do this."""
+
+    def __init__(self, dn: str, job: str, action: str, who: str) -> None:
+        self.dn = dn
+        self.job = job
+        self.action = action
+        super().__init__(
+            f"{action} is for {who}; the access list of {job} lets {dn} do less",
+            causes=[f"AuthorizationError: user not authorized ({action})"],
+        )
+
+
+class AclItemExists(AuthorizationDenied):
+    """Somebody is to be added who is on the list already."""
+
+    default_code = 1209
+
+    def __init__(self, file: str, kind: str, item: str) -> None:
+        self.item = item
+        super().__init__(
+            f"unable to add the new credential entry to the gacl ({file})\nreason: the entry already exists\n"
+            f"credential type : {kind}\nInput dn: {item}\n",
+            causes=[f"GaclError: the entry already exists ({item})"],
+        )
+
+
+class AclItemMissing(AuthorizationDenied):
+    """Somebody is to be removed who is not on the list."""
+
+    def __init__(self, file: str, kind: str, item: str) -> None:
+        self.item = item
+        super().__init__(
+            "Removal of the gacl item failed:\nunable to remove the credential entry from the gacl "
+            f"({file})\nreason : the entry doesn't exist\ncredential type : {kind}\ninput dn: {item}\n",
+            causes=[f"GaclError: the entry doesn't exist ({item})"],
+        )
+
+
+class OwnersAclItem(OperationNotAllowed):
+    """The owner's own item is to be removed."""
+
+    def __init__(self, job: str) -> None:
+        self.job = job
+        reason = "Removal of the item representing user that has registered the job is not allowed"
+        super().__init__(
+            f"The Operation is not allowed: {reason}", causes=[f"JobOperationException: {reason} (job {job})"]
+        )
+
+
+class ProxyFileMissing(OperationNotAllowed):
+    """A job has no proxy file any more."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        super().__init__(
+            "The Operation is not allowed: Unable to find a Proxy file in the job directory",
+            causes=[f"JobOperationException: no user.proxy in {directory}"],
+        )
+
+
+class AclItemUnfit(InvalidArgument):
+    """A text that cannot be an item of an access list."""
+
+    def __init__(self, item: str) -> None:
+        self.item = item[:200]
+        super().__init__(
+            f"{self.item!r} cannot be an item of an access list: write a DN (/C=../CN=..) or an FQAN "
+            "(/vo/group/Role=role)"
+        )
+
+
+class TooManyAclItems(InvalidArgument):
+    """An access list would become too long."""
+
+    def __init__(self, listed: int, more: int, limit: int) -> None:
+        self.limit = limit
+        super().__init__(
+            f"the access list of the job has {listed} items, {more} more were given and {limit} are taken; "
+            "remove some, or name a group"
+        )
+
+
+class IdEmpty(InvalidArgument):
+    """An identifier that must be given is empty.
+
+    :param what: "Job" or "Delegation".
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Provided {what} Id not valid", causes=[f"InvalidArgument: the {what.lower()} id is empty"])
+
+
+class QuotaExceeded(GridError):
+    """The sandboxes of a user have become, or would become, larger than they may.
+
+    :param used: bytes of them all, uploads under way included.
+    :param wanted: bytes more that were asked for.
+    :param limit: bytes that they may have.
+    """
+
+    default_code = 1224
+
+    def __init__(self, used: int, wanted: int, limit: int) -> None:
+        self.used = used
+        self.wanted = wanted
+        self.limit = limit
+        more = f", and {wanted} more are asked for" if wanted else ""
+        super().__init__(
+            f"not enough quota: your sandboxes hold {used} of the {limit} bytes that they may have{more}; "
+            "fetch the output of jobs that have ended and purge them",
+            causes=[f"QuotaError: {used} + {wanted} of {limit} bytes"],
         )
 
 

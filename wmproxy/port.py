@@ -11,9 +11,11 @@ from delegation.store import DelegationStore
 from grid.jobid import JobId
 from gsi.identity import Identity
 from web.guard import Rule
+from wmproxy import proxyinfo
+from wmproxy.acl import AccessLists, head
 from wmproxy.authorization import AuthorizationPoint
 from wmproxy.control import Controller
-from wmproxy.errors import NothingMatches, ProtocolNotAvailable
+from wmproxy.errors import IdEmpty, NothingMatches, ProtocolNotAvailable
 from wmproxy.jobs import Job
 from wmproxy.registration import Registration
 from wmproxy.sandboxes import Sandboxes
@@ -21,7 +23,7 @@ from wmproxy.settings import WmproxySettings
 from wmproxy.start import Starter
 from wsdl.operation import JDL, PROXY, operation
 from wsdl.service import Call
-from wsdl.types import DestURIStruct, JobIdStruct, JobStatusStruct, StringAndLong
+from wsdl.types import DestURIStruct, JobIdStruct, JobStatusStruct, ProxyInfoStruct, StringAndLong
 
 PROTOCOLS = ("https",)
 
@@ -41,6 +43,7 @@ class WMProxyPort:
         controller: Controller,
         sandboxes: Sandboxes,
         delegations: DelegationStore,
+        acl: AccessLists,
     ) -> None:
         self._settings = settings
         self._authorization = authorization
@@ -49,6 +52,7 @@ class WMProxyPort:
         self._controller = controller
         self._sandboxes = sandboxes
         self._delegations = delegations
+        self._acl = acl
 
     # -- information -------------------------------------------------------------------------------------
 
@@ -115,37 +119,68 @@ class WMProxyPort:
 
     # -- control -----------------------------------------------------------------------------------------
 
-    @operation("Cancels a job.", Rule.OWNER, codes=(1226,))
+    @operation("Cancels a job.", Rule.WRITER, codes=(1226,))
     def jobCancel(self, call: Call, jobId: str) -> None:
-        self._controller.cancel(self._owned(call, jobId))
+        self._controller.cancel(self._written(call, jobId))
 
-    @operation("Removes a job that has ended, with its files.", Rule.OWNER, codes=(1226,))
+    @operation("Removes a job that has ended, with its files.", Rule.WRITER, codes=(1226,))
     def jobPurge(self, call: Call, jobId: str) -> None:
-        self._controller.purge(self._owned(call, jobId))
+        self._controller.purge(self._written(call, jobId))
 
-    @operation("The description of a job, as it was sent or as it is registered.", Rule.OWNER)
+    @operation("The description of a job, as it was sent or as it is registered.", Rule.READER)
     def getJDL(self, call: Call, jobId: str, type: str) -> str:
-        return self._registration.jdl(self._owned(call, jobId), type)
+        return self._registration.jdl(self._read(call, jobId), type)
 
-    @operation("The state of a job.", Rule.OWNER, codes=(1227,))
+    @operation("The state of a job.", Rule.READER, codes=(1227,))
     def getJobStatus(self, call: Call, jobId: str) -> JobStatusStruct:
-        record = self._owned(call, jobId)
+        record = self._read(call, jobId)
         return JobStatusStruct(str(record.job), self._controller.status(record).value)
 
-    @operation("The output files of a job, with their sizes.", Rule.OWNER, codes=(1226,))
+    @operation("The output files of a job, with their sizes.", Rule.READER, codes=(1226,))
     def getOutputFileList(self, call: Call, jobId: str, protocol: str) -> list[StringAndLong]:
-        record = self._owned(call, jobId)
+        record = self._read(call, jobId)
         _protocols(protocol or "default")
         return [StringAndLong(uri, size) for uri, size in self._controller.output_files(record)]
 
-    @operation("Where the input files of a job go.", Rule.OWNER)
+    @operation("Where the input files of a job go.", Rule.WRITER)
     def getSandboxDestURI(self, call: Call, jobId: str, protocol: str) -> list[str]:
-        return self._input_uris(self._owned(call, jobId), protocol)
+        return self._input_uris(self._written(call, jobId), protocol)
 
-    @operation("Where the input files of a job and of its nodes go.", Rule.OWNER)
+    @operation("Where the input files of a job and of its nodes go.", Rule.WRITER)
     def getSandboxBulkDestURI(self, call: Call, jobId: str, protocol: str) -> list[DestURIStruct]:
-        record = self._owned(call, jobId)
+        record = self._written(call, jobId)
         return [DestURIStruct(str(record.job), self._input_uris(record, protocol))]
+
+    # -- access ------------------------------------------------------------------------------------------
+
+    @operation("The people and groups on the access list of a job.", Rule.READER, codes=(1209,))
+    def getACLItems(self, call: Call, jobId: str) -> list[str]:
+        return self._acl.items(self._read(call, jobId))
+
+    @operation("Lets people and groups read a job: all of them or none.", Rule.OWNER, codes=(1209,))
+    def addACLItems(self, call: Call, jobId: str, items: list[str]) -> None:
+        self._acl.add(self._owned(call, jobId), items)
+
+    @operation("Takes one item off the access list of a job.", Rule.OWNER, codes=(1209, 1226))
+    def removeACLItem(self, call: Call, jobId: str, item: str) -> None:
+        self._acl.remove(self._owned(call, jobId), item)
+
+    # -- proxies -----------------------------------------------------------------------------------------
+
+    @operation("A proxy that the caller delegated, in words.", Rule.KNOWN, codes=PROXY, key="getProxyInfo")
+    def getDelegatedProxyInfo(self, call: Call, delegationID: str) -> ProxyInfoStruct:
+        caller = self._authorization.known(call.environ, call.operation)
+        if not delegationID:
+            raise IdEmpty("Delegation")
+        return proxyinfo.describe(self._delegations.stored(caller, delegationID))
+
+    @operation("The proxy of a job, in words.", Rule.READER, codes=(1212, 1226), key="getProxyInfo")
+    def getJobProxyInfo(self, call: Call, jobId: str) -> ProxyInfoStruct:
+        if not jobId:
+            self._authorization.known(call.environ, call.operation)
+            raise IdEmpty("Job")
+        record = self._read(call, jobId)
+        return proxyinfo.describe(proxyinfo.of_job(self._sandboxes.of(head(record))))
 
     # -- shared ------------------------------------------------------------------------------------------
 
@@ -154,6 +189,12 @@ class WMProxyPort:
 
     def _owned(self, call: Call, job_id: str) -> Job:
         return self._authorization.owner(call.environ, call.operation, job_id)
+
+    def _read(self, call: Call, job_id: str) -> Job:
+        return self._authorization.reader(call.environ, call.operation, job_id)
+
+    def _written(self, call: Call, job_id: str) -> Job:
+        return self._authorization.writer(call.environ, call.operation, job_id)
 
     def _input_uris(self, record: Job, protocol: str) -> list[str]:
         return [self._sandboxes.url(record.job, "input") for _ in _protocols(protocol or "all")]

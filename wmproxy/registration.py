@@ -32,7 +32,7 @@ from lb.events import Event
 from lb.producer import JobLog
 from lb.registration import Registrar
 from storage.errors import OutcomeUnknown
-from wmproxy import jobs
+from wmproxy import acl, jobs
 from wmproxy.authorization import AuthorizationPoint
 from wmproxy.capabilities import check_served
 from wmproxy.errors import TooManyFiles
@@ -155,6 +155,7 @@ class Registration:
             ("user.proxy", delegation.pem),
             ("JDLOriginal", text.encode("utf-8") + b"\n"),
             ("JDLToStart", complete_ad.text().encode("utf-8") + b"\n"),
+            (".gacl", acl.first(caller.dn)),
         ]
         with self._sandboxes.create(job, files), self._undone_on_error(job):
             point("wmproxy.register.directory")

@@ -49,6 +49,10 @@ class JobDirectory:
         return self.path / "user.proxy"
 
     @property
+    def proxy_backup(self) -> Path:
+        return self.path / ".user.proxy.bak"
+
+    @property
     def original_jdl(self) -> Path:
         return self.path / "JDLOriginal"
 
@@ -126,7 +130,8 @@ class Sandboxes:
             for name in ("input", "output", "peek"):
                 os.mkdir(temporary / name, 0o700)
             for name, content in files:
-                write_new(temporary / name, content)
+                # What the first access list says is known without it: it is not waited for on its way to the disk.
+                write_new(temporary / name, content, sync=name != ".gacl")
             # The backup of the proxy is a second name of the same bytes until somebody renews the first.
             if (temporary / "user.proxy").exists():
                 os.link(temporary / "user.proxy", temporary / ".user.proxy.bak")

@@ -24,6 +24,7 @@ from web.identity import Authenticator
 from web.server import ServerSettings, serve
 from web.transfer import FileTransfer
 from wmproxy import jobs
+from wmproxy.acl import AccessLists
 from wmproxy.authorization import AuthorizationPoint
 from wmproxy.control import Controller
 from wmproxy.housekeeping import Housekeeping
@@ -88,7 +89,9 @@ class Application:
             settings.run_directory / "wmproxy.housekeeping", (delegations.sweep, self._recovery.finish)
         )
         authenticator = Authenticator(trust)
-        authorization = AuthorizationPoint(authenticator, self._parts.ledger.engine, settings.admitted_vos)
+        authorization = AuthorizationPoint(
+            authenticator, self._parts.ledger.engine, self._parts.acl, settings.admitted_vos
+        )
         registration = self._parts.registration(delegations, authorization, self._recovery)
         sandboxes = self._parts.sandboxes
         port = WMProxyPort(
@@ -99,6 +102,7 @@ class Application:
             Controller(settings, self._parts.ledger, sandboxes, self._parts.bookkeeping),
             sandboxes,
             delegations,
+            self._parts.acl,
         )
         delegation = DelegationPort(delegations, authorization.delegator)
         contract = Contract.load("WMProxy.wsdl")
@@ -144,6 +148,7 @@ class _Parts:
             settings.database_url, settings.journal_directory / "wmproxy.0.log", settings.interlogger_doorbell
         )
         self.sandboxes = Sandboxes(settings.document_root, settings.sandbox_directory, settings.base_url)
+        self.acl = AccessLists(self.sandboxes)
         self._registrar = Registrar(self._channel)
         self._lock = threading.Lock()
         self._bookkeeping: dict[tuple[str, int], tuple[float, Bookkeeping]] = {}

@@ -11,10 +11,11 @@ from broker import queue
 from grid.jobid import JobId, JobIdError
 from gsi.identity import Identity
 from web import upload
+from web.guard import Rule
 from web.transfer import Location, TransferRefused
 from wmproxy import jobs
 from wmproxy.authorization import AuthorizationPoint
-from wmproxy.errors import JobNotFound
+from wmproxy.errors import JobNotFound, PermissionMissing
 from wmproxy.jobs import Job, Phase
 from wmproxy.ledger import Ledger
 from wmproxy.sandboxes import Sandboxes
@@ -26,8 +27,8 @@ _UNKNOWN = "there is no such file here, or it is not yours"
 class SandboxPolicy:
     """The transfer policy of the sandbox tree (:class:`web.transfer.TransferPolicy`).
 
-    Only ``/<sandbox directory>/<xx>/<job>/{input,output}/<name>`` exist, and only for the job's owner; a job of
-    somebody else and no job are the same 404.
+    Only ``/<sandbox directory>/<xx>/<job>/{input,output}/<name>`` exist, and only for the job's owner and those on its
+    access list; a job of somebody else and no job are the same 404.
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class SandboxPolicy:
             raise TransferRefused(404, _UNKNOWN)
         try:
             job = JobId.from_file_name(parts[2])
-            record = self._authorization.owned(identity, job)
+            record = self._authorization.permitted(identity, job, _rule(method, parts[3]), f"{method} {parts[3]}")
         except (JobIdError, JobNotFound):
             raise TransferRefused(404, _UNKNOWN) from None
+        except PermissionMissing as error:
+            raise TransferRefused(403, error.description) from None
         if parts[1] != job.reduced:
             raise TransferRefused(404, _UNKNOWN)
         directory = self._sandboxes.of(job)
@@ -93,6 +96,11 @@ class SandboxPolicy:
                 yield
         except FileNotFoundError:
             raise TransferRefused(404, _UNKNOWN) from None
+
+
+def _rule(method: str, area: str) -> Rule:
+    """Reading what came out of a job is for its readers; what went in, and all writing, is for its writers."""
+    return Rule.READER if method in ("GET", "HEAD") and area != "input" else Rule.WRITER
 
 
 def _check_room(directory: Path, name: str, limit: int) -> None:

@@ -33,7 +33,9 @@ _IMPLIED: Final[dict[Rule, tuple[int, ...]]] = {
     Rule.ANYONE: (),
     Rule.KNOWN: (),
     Rule.MEMBER: (1207,),
-    Rule.OWNER: (1218,),
+    Rule.OWNER: (1207, 1218),
+    Rule.READER: (1207, 1218),
+    Rule.WRITER: (1207, 1218),
 }
 
 _ATTRIBUTE: Final = "__wms_terms__"
