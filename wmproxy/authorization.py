@@ -37,7 +37,6 @@ from wmproxy.acl import AccessLists
 from wmproxy.errors import FullProxyRequired, JobNotFound, LegacyProxyRefused, PermissionMissing, VoNotAdmitted
 from wsdl.service import Call
 
-
 _NEEDED = {Rule.OWNER: Permission.NONE, Rule.READER: Permission.READ, Rule.WRITER: Permission.WRITE}
 
 

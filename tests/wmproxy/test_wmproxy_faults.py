@@ -19,7 +19,8 @@ WMPROXY = Contract.load("WMProxy.wsdl").ports["WMProxy_PortType"]
 IMPLEMENTED = {
     "getVersion", "getProxyReq", "putProxy", "jobRegister", "jobStart", "jobSubmit", "jobListMatch", "jobCancel",
     "jobPurge", "getJDL", "getSandboxDestURI", "getSandboxBulkDestURI", "getOutputFileList", "getJobStatus",
-    "getMaxInputSandboxSize", "getTransferProtocols",
+    "getMaxInputSandboxSize", "getTransferProtocols", "getACLItems", "addACLItems", "removeACLItem",
+    "getDelegatedProxyInfo", "getJobProxyInfo",
 }  # fmt: skip
 OWNERS_ONLY = {
     "jobStart": "",
