@@ -28,6 +28,8 @@ from grid.jobid import JobId
 from grid.states import JobState
 from gsi.tls import client_context
 from lb.client import Bookkeeping
+from wsdl.client import SoapClient
+from wsdl.transport import ServiceUnreachable
 
 _SPEC = importlib.util.spec_from_file_location("faults_judge", Path(__file__).with_name("judge.py"))
 judgements = importlib.util.module_from_spec(_SPEC)
@@ -228,6 +230,19 @@ class Grid:
             }
             for path in directory.iterdir()
         }
+
+    def call(self, operation: str, **parts):
+        """An operation of WMProxy, once, as alice; None when there was no answer."""
+        root = self.node.root
+        proxy = root / "credentials" / "users" / "alice" / "proxy.pem"
+        context = client_context(root / "trust" / "certificates", proxy)
+        endpoint = self.node.configuration().wmproxy_endpoint
+        with SoapClient("WMProxy.wsdl", "WMProxy_PortType", endpoint, context) as client:
+            try:
+                return client.call(operation, **parts)
+            except ServiceUnreachable as error:
+                self.incidents.append(f"{operation} was not answered: {error.description}")
+                return None
 
     # the books
 

@@ -74,6 +74,7 @@ CASES = [
     Case("wmproxy.cancel.committed", "wmproxy", "cancel", always=True),
     Case("ce.cancel.committed", "ce", "cancel", always=True),
     Case("wmproxy.purge.committed", "wmproxy", "purge", always=True),
+    Case("wmproxy.acl.written", "wmproxy", "acl", always=True),
     *(
         Case(point, service, flow)
         for point in ("lb.outbox.journalled", "lb.outbox.deleted", "lb.journal.written")
@@ -183,6 +184,19 @@ class Flows:
         sandbox = self.grid.node.root / "sandbox"
         unique = job.job.rpartition("/")[2]
         self.grid.until(lambda: not list(sandbox.rglob(f"*{unique}")), 20, f"the sandbox of {job.job} is left")
+
+    def acl(self) -> None:
+        """People are let in; whether or not the answer came, all are on the list or none, and the owner is."""
+        job = self.grid.submit(seconds=0)
+        people = ["/O=Grid/CN=one", "/O=Grid/CN=two"]
+        self.arm()
+        answered = self.grid.call("addACLItems", jobId=job.job, items=people)
+        self.died()
+        assert answered is None
+        self.grid.ready()
+        owner, *others = self.grid.call("getACLItems", jobId=job.job)
+        assert others == people
+        assert owner.endswith("/CN=Alice")
 
     def restart(self) -> None:
         """A service that logs events restarts; while it is down its journal is found delivered and is removed."""
