@@ -10,6 +10,15 @@ MAX_JOB_ID: Final = 1024
 MAX_JDL_BYTES: Final = 1 << 20
 """Bytes of one job description (UTF-8)."""
 
+MAX_NODES: Final = 10_000
+"""Nodes of one compound request (DAG, collection, parametric job)."""
+
+MAX_DEPENDENCIES: Final = 100_000
+"""Dependencies of one DAG, each from one node to one node."""
+
+MAX_COMPOUND_CHARACTERS: Final = 32 << 20
+"""Characters of the descriptions of all nodes of one compound request, each written out in full."""
+
 MAX_XML_BYTES: Final = 8 << 20
 """Bytes of one XML document from outside."""
 

@@ -1,8 +1,7 @@
 """Whether the server takes a job description, decided before anything is done for it.
 
-The order of the checks is that of gLite WMS, and the first error wins.  This release takes jobs (``Type = "job"``)
-of the JobType ``normal``; DAGs, collections, parametric, interactive and MPICH jobs are refused with code 1220 and a
-sentence that names the type.
+The order of the checks is that of gLite WMS, and the first error wins.  A description here is that of one job; DAGs,
+collections and parametric jobs are made of such descriptions by :mod:`jdl.compound`, which has each of them checked.
 """
 
 from __future__ import annotations
@@ -12,26 +11,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from jdl.alike import Alike
 from jdl.attributes import ATTRIBUTES, PRIVATE, Attribute, Kind
 from jdl.classad import ClassAd
 from jdl.cpus import check_cpus
 from jdl.data import check_cost_rank, check_data
 from jdl.errors import JdlSyntaxError, MandatoryMissing, NotAccepted, TypeMismatch, WrongValue
+from jdl.jobtype import check_job_type, check_listener
 from jdl.nodes import ListExpr, Literal
 from jdl.parser import SUBMITTED
-from jdl.sandbox import check_input, check_input_names, check_output, check_path, leaf
+from jdl.sandbox import check_input, check_input_names, check_output, check_path, check_zipped, leaf
 
-__all__ = ["CheckedJob", "check"]
+__all__ = [
+    "CheckedJob",
+    "Checker",
+    "check",
+    "check_expression",
+    "check_value",
+    "check_vo",
+    "without_private",
+]
 
 MAX_USER_TAGS: Final = 100
 """Each tag is an event, and each event rewrites the job's status with all tags so far: the work is their square."""
 
-_TYPES: Final = ("job", "dag", "collection")
-_LATER: Final = frozenset({"parametric", "interactive", "mpich"})
-_DEPRECATED: Final = {
-    "partitionable": "Partitionable Jobs are Deprecated",
-    "checkpointable": "Checkpointable Jobs are Deprecated",
-}
+_PRIVATE: Final = frozenset(name.lower() for name in PRIVATE)
+SANDBOX: Final = ("inputsandbox", "inputsandboxdestfilename")
 _VARIABLE: Final = re.compile(r"[^=\s\x00-\x1f]+=[^\x00]*", re.DOTALL)
 _CE_ID: Final = re.compile(r"[^:/\s]+:[0-9]+/[^\-\s]+-[^\-\s]+-[^\s]+")
 _CONTACT: Final = re.compile(r"[^@\s]+@[^@\s]+")
@@ -50,56 +55,77 @@ class CheckedJob:
 
 
 def check(ad: ClassAd, *, vo: str | None) -> CheckedJob:
-    """Check a submitted description.
+    """Check a submitted description of one job.
 
     :param vo: the virtual organisation of the caller's proxy; empty when the proxy has none; None on the client's
         side, where it is not known yet and VirtualOrganisation is not looked at.
     :raises JdlSyntaxError: 1507, an empty ad, or one nested deeper than a submitted one may be.
-    :raises NotAccepted: 1219, 1220, a type of job that is not served, another VO than the proxy's.
+    :raises NotAccepted: 1219, 1220, another kind of request, another VO than the proxy's.
     :raises AttributeFault: 15xx, an attribute is wrong; it knows the attribute and the position.
     """
+    return _check(ad, vo, None)
+
+
+class Checker:
+    """Checks many descriptions of jobs that are alike: what they have in common is looked at once."""
+
+    def __init__(self, vo: str | None) -> None:
+        self._vo = vo
+        self._alike = Alike()
+
+    def share(self, ad: ClassAd) -> int:
+        """Make the ad's expressions those of the ads given before, where they are equal.
+
+        :returns: the characters of the ad's text, nearly.
+        """
+        return self._alike.share(ad)
+
+    def check(self, ad: ClassAd) -> CheckedJob:
+        """As :func:`check`; the ad is not to be changed afterwards."""
+        checked = _check(ad, self._vo, self._alike.changed(ad))
+        self._alike.learn(ad)
+        return checked
+
+
+def _check(ad: ClassAd, vo: str | None, changed: set[str] | None) -> CheckedJob:
+    """Check what is ``changed`` since another description passed (names in lower case; None: everything)."""
     if not len(ad):
         raise JdlSyntaxError("Not a valid ClassAd")
     if ad.depth > SUBMITTED.depth:
         raise JdlSyntaxError(f"nested deeper than {SUBMITTED.depth} levels")
-    own = ad.copy()
-    warnings = [f"{name}: the attribute is given more than once, the last value counts" for name in ad.duplicates]
-    for name in PRIVATE:
-        if name in own:
-            warnings.append(f"{own.spelling(name)}: only the server sets this attribute, the value is ignored")
-            own.remove(name)
-    _check_type(own)
+    own, warnings = without_private(ad)
+    check_job_type(own)
     if vo is not None:
-        _check_vo(own, vo)
-    _check_job_type(own)
+        check_vo(own, vo)
     for step in _STEPS:
-        step(own)
+        if changed is None or not changed.isdisjoint(step.reads):
+            step.run(own)
     if vo is not None and not own.string("VirtualOrganisation") and not vo:
         raise MandatoryMissing.attribute_missing("VirtualOrganisation")
-    for name in own:
-        row = ATTRIBUTES.get(name.lower())
+    for key in own.folded() if changed is None else own.folded() & changed:
+        row = ATTRIBUTES.get(key)
         if row is not None:
-            _check_value(own, row)
+            check_value(own, row)
     if "NodeNumber" in own:
         warnings.append("NodeNumber: the attribute is deprecated, use CpuNumber")
     return CheckedJob(own, tuple(warnings))
 
 
-# -- what kind of job
+def without_private(ad: ClassAd) -> tuple[ClassAd, list[str]]:
+    """A copy without the attributes that only the server sets, and what the user should know about it."""
+    own = ad.copy()
+    warnings = [f"{name}: the attribute is given more than once, the last value counts" for name in ad.duplicates]
+    for name in _PRIVATE & own.folded():
+        warnings.append(f"{own.spelling(name)}: only the server sets this attribute, the value is ignored")
+        own.remove(name)
+    return own, warnings
 
 
-def _check_type(ad: ClassAd) -> None:
-    value = ad.string("Type")
-    kind = "job" if value is None else value.lower()
-    where = ad.where("Type")
-    if kind not in _TYPES:
-        raise WrongValue.because("Type", f"'{value}' is none of {', '.join(_TYPES)}", where)
-    if kind != "job":
-        raise NotAccepted("Type", f'jobs of type "{kind}" are not accepted by this server yet', where)
-    ad.set("Type", kind)
+def check_vo(ad: ClassAd, vo: str) -> None:
+    """The VirtualOrganisation, when given, is that of the caller's proxy.
 
-
-def _check_vo(ad: ClassAd, vo: str) -> None:
+    :raises NotAccepted: 1220.
+    """
     given = ad.string("VirtualOrganisation")
     if given and vo and given.lower() != vo.lower():
         raise NotAccepted(
@@ -110,38 +136,31 @@ def _check_vo(ad: ClassAd, vo: str) -> None:
         )
 
 
-def _check_job_type(ad: ClassAd) -> None:
-    name, where = ad.spelling("JobType"), ad.where("JobType")
-    values = [value.lower() for value in ad.strings("JobType")] or ["normal"]
-    for value in values:
-        if value in _DEPRECATED:
-            raise NotAccepted(name, _DEPRECATED[value], where, code=1219)
-        if value != "normal" and value not in _LATER:
-            raise TypeMismatch.wrong_format(name, "MpiCh | Normal | Parametric | Interactive", where)
-    if len(values) > 1:
-        raise NotAccepted(name, "Composite Job Type not yet supported", where)
-    if values[0] in _LATER:
-        raise NotAccepted(name, f'jobs of type "{values[0]}" are not accepted by this server yet', where)
-    ad.set("JobType", values[0])
-
-
 # -- the steps, in order
 
 
 def _check_expressions(ad: ClassAd) -> None:
     for name in ("rank", "requirements"):
-        expr = ad.get(name)
-        if expr is None:
+        if name not in ad:
             raise MandatoryMissing.attribute_missing(name)
-        if isinstance(expr, ListExpr):
-            raise WrongValue.is_list(ad.spelling(name), ad.where(name))
-        constant = expr.value if isinstance(expr, Literal) else None
-        if isinstance(expr, ClassAd) or isinstance(constant, str):
-            raise _mismatch(ad, name, "an expression is wanted")
-        if name == "requirements" and isinstance(constant, (int, float)) and not isinstance(constant, bool):
-            raise _mismatch(ad, name, "an expression that is true or false is wanted")
-        if name == "rank" and isinstance(constant, bool):
-            raise _mismatch(ad, name, "an expression that is a number is wanted")
+        check_expression(ad, name)
+
+
+def check_expression(ad: ClassAd, name: str) -> None:
+    """Rank or Requirements, when given, is an expression that may be a number, or true or false.
+
+    :raises WrongValue: 1506, a list.  :raises TypeMismatch: 1503.
+    """
+    expr = ad.get(name)
+    if isinstance(expr, ListExpr):
+        raise WrongValue.is_list(ad.spelling(name), ad.where(name))
+    constant = expr.value if isinstance(expr, Literal) else None
+    if isinstance(expr, ClassAd) or isinstance(constant, str):
+        raise _mismatch(ad, name, "an expression is wanted")
+    if name == "requirements" and isinstance(constant, (int, float)) and not isinstance(constant, bool):
+        raise _mismatch(ad, name, "an expression that is true or false is wanted")
+    if name == "rank" and isinstance(constant, bool):
+        raise _mismatch(ad, name, "an expression that is a number is wanted")
 
 
 def _check_hlr(ad: ClassAd) -> None:
@@ -193,26 +212,33 @@ def _check_formats(ad: ClassAd) -> None:
             raise WrongValue.because(ad.spelling("UserTags"), reason, ad.where("UserTags"))
         for name in tags:
             tags.string(name)
-    for name in ("ListenerPort", "ListenerHost", "ListenerPipeName"):
-        if name in ad:
-            raise MandatoryMissing.group_incomplete(f"{name}, JobType", ad.where(name))
 
 
-_STEPS: Final[tuple[Callable[[ClassAd], None], ...]] = (
-    _check_expressions,
-    check_input,
-    check_input_names,
-    _check_hlr,
-    _check_executable,
-    lambda ad: check_path(ad, "StdInput"),
-    _check_logue("Prologue"),
-    _check_logue("Epilogue"),
-    check_data,
-    _check_streams,
-    check_output,
-    check_cpus,
-    check_cost_rank,
-    _check_formats,
+@dataclass(frozen=True)
+class _Step:
+    """One check, and the attributes that decide what it says, in lower case."""
+
+    run: Callable[[ClassAd], None]
+    reads: tuple[str, ...]
+
+
+_STEPS: Final = (
+    _Step(_check_expressions, ("rank", "requirements")),
+    _Step(check_input, ("inputsandbox", "inputsandboxbaseuri")),
+    _Step(check_input_names, ("inputsandbox", "inputsandboxdestfilename")),
+    _Step(check_zipped, ("zippedisb",)),
+    _Step(_check_hlr, ("hlrlocation", "environment")),
+    _Step(_check_executable, ("executable", *SANDBOX)),
+    _Step(lambda ad: check_path(ad, "StdInput"), ("stdinput", *SANDBOX)),
+    _Step(_check_logue("Prologue"), ("prologue", "prologuearguments", *SANDBOX)),
+    _Step(_check_logue("Epilogue"), ("epilogue", "epiloguearguments", *SANDBOX)),
+    _Step(check_data, ("inputdata", "datarequirements", "dataaccessprotocol", "replicacatalog", "outputdata")),
+    _Step(_check_streams, ("stdoutput", "stderror")),
+    _Step(check_output, ("outputsandbox", "outputsandboxdesturi", "outputsandboxbasedesturi")),
+    _Step(check_cpus, ("cpunumber", "nodenumber", "smpgranularity", "hostnumber", "wholenodes")),
+    _Step(check_cost_rank, ("rank", "inputdata", "datarequirements", "dataaccessprotocol")),
+    _Step(_check_formats, ("submitto", "usercontact", "usertags")),
+    _Step(check_listener, ("jobtype", "listenerport", "listenerhost", "listenerpipename")),
 )
 
 
@@ -223,7 +249,11 @@ def _mismatch(ad: ClassAd, name: str, wanted: str) -> TypeMismatch:
     return TypeMismatch.wrong_type(ad.spelling(name), wanted, ad.where(name))
 
 
-def _check_value(ad: ClassAd, row: Attribute) -> None:
+def check_value(ad: ClassAd, row: Attribute) -> None:
+    """The attribute's value is of its kind and in its range.
+
+    :raises TypeMismatch: 1503.  :raises WrongValue: 1506.
+    """
     if row.kind is Kind.INTEGER:
         number = ad.integer(row.name)
         if number is not None and row.least is not None and number < row.least:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import ItemsView, Iterable, Iterator, KeysView
 from typing import Final
 
 from jdl.errors import Position, TypeMismatch, WrongValue
-from jdl.nodes import Expr, Literal
+from jdl.nodes import Expr, ListExpr, Literal
 from jdl.values import UNDEFINED, Record, Value
 
 __all__ = ["ClassAd"]
@@ -38,6 +38,10 @@ class ClassAd(Expr):
     def get(self, name: str) -> Expr | None:
         """The expression of that name, or None."""
         return self._values.get(name.lower())
+
+    def at(self, key: str) -> Expr | None:
+        """The expression of the name that is this one in lower case, or None."""
+        return self._values.get(key)
 
     def set(self, name: str, value: object, position: Position | None = None) -> None:
         """Give ``name`` a value: a node, or what :func:`jdl.tree.from_python` takes.
@@ -85,10 +89,21 @@ class ClassAd(Expr):
 
     def copy(self) -> ClassAd:
         """An ad of its own with the same expressions and positions (nested ads are shared)."""
-        twin = ClassAd(self.items(), self.position)
+        twin = ClassAd((), self.position)
+        twin._names = dict(self._names)
+        twin._values = dict(self._values)
         twin._positions = dict(self._positions)
         twin.duplicates = self.duplicates
+        twin.depth, twin.weight = self.depth, self.weight
         return twin
+
+    def pairs(self) -> ItemsView[str, Expr]:
+        """The names in lower case and their expressions, in order."""
+        return self._values.items()
+
+    def folded(self) -> KeysView[str]:
+        """The names in lower case, in order."""
+        return self._values.keys()
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._values
@@ -123,6 +138,8 @@ class ClassAd(Expr):
             return UNDEFINED
         if isinstance(found, Literal) and found.weight < CONSTANT_STEPS // 2:
             return found.value  # what the evaluator would say, many times over for each job
+        if isinstance(found, ListExpr) and found.constant and found.weight < CONSTANT_STEPS // 2:
+            return tuple([item.value for item in found.items if isinstance(item, Literal)])
         from jdl.evaluate import evaluate_attribute  # the evaluator knows the nodes and this ad
 
         return evaluate_attribute(self, name, steps=CONSTANT_STEPS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jdl.attributes import PRIVATE
 from jdl.classad import ClassAd
 from jdl.cpus import cpu_requirements
+from jdl.jobtype import INTERACTIVE, NORMAL
 from jdl.nodes import Expr, Operation, Reference
 from jdl.sandbox import input_files, output_plan
 from jdl.tree import conjunction
@@ -15,6 +16,9 @@ __all__ = ["DEFAULT_RANK", "ServerAttributes", "complete", "complete_for_start"]
 
 DEFAULT_RANK = Operation(("-",), (Reference("GlueCEStateEstimatedResponseTime", "other"),))
 """The rank of whom nothing better is known: the shortest estimated response time."""
+
+OUTBOUND = Reference("GlueHostNetworkAdapterOutboundIP", "other")
+"""What an interactive job wants of a computing element: its worker nodes reach the user's listener."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,9 @@ class ServerAttributes:
 def complete(ad: ClassAd, server: ServerAttributes) -> ClassAd:
     """The registered description: a copy of a checked ad with the server's attributes.
 
+    The ad is that of a job, of a node with its files resolved, or of a compound request itself, which gets what is not
+    a job's alone.
+
     Call it once; what it adds to the requirements would be added again.  Values that a user gave to attributes that
     only the server sets are replaced.  UserTags are taken out: they are events, to be
     logged before.  VirtualOrganisation stays as the user spelt it when it is there: the check has seen that it is
@@ -61,12 +68,8 @@ def complete(ad: ClassAd, server: ServerAttributes) -> ClassAd:
     if not own.string("VirtualOrganisation"):
         own.set("VirtualOrganisation", server.virtual_organisation)
     _set_missing(own, "Type", "job")
-    _set_missing(own, "JobType", "normal")
-    _complete_environment(own)
-    requirements = conjunction(own.get("requirements"), *cpu_requirements(own))
-    if requirements is not None:
-        own.set("requirements", requirements)
-    own.set("DefaultRank", DEFAULT_RANK)
+    if own.string("Type") == "job":
+        _complete_job(own)
     own.set("edg_jobid", server.job_id)
     own.set("WMPInputSandboxBaseURI", server.sandbox_uri)
     own.set("InputSandboxPath", server.input_path)
@@ -79,6 +82,19 @@ def complete(ad: ClassAd, server: ServerAttributes) -> ClassAd:
         own.set("LB_sequence_code", server.sequence_code)
     _complete_input(own, server.sandbox_uri)
     return own
+
+
+def _complete_job(own: ClassAd) -> None:
+    _set_missing(own, "JobType", NORMAL)
+    _complete_environment(own)
+    terms = cpu_requirements(own)
+    if own.string("JobType") == INTERACTIVE:
+        _complete_console(own)
+        terms.append(OUTBOUND)
+    requirements = conjunction(own.get("requirements"), *terms)
+    if requirements is not None:
+        own.set("requirements", requirements)
+    own.set("DefaultRank", DEFAULT_RANK)
 
 
 def complete_for_start(
@@ -122,6 +138,19 @@ def _complete_environment(ad: ClassAd) -> None:
         variables += (f"HLR_LOCATION={location}",)
     if variables:
         ad.set("Environment", variables)
+
+
+def _complete_console(ad: ClassAd) -> None:
+    """Tell the job where its user listens; what a user says in these variables' stead counts for nothing."""
+    pipe = ad.string("ListenerPipeName") or ""
+    console = {
+        "BYPASS_SHADOW_HOST": ad.string("ListenerHost") or "",
+        "BYPASS_SHADOW_PORT": str(ad.integer("ListenerPort") or 0),
+        "GRID_CONSOLE_STDIN": f"{pipe}.in",
+        "GRID_CONSOLE_STDOUT": f"{pipe}.out",
+    }
+    kept = [item for item in ad.strings("Environment") if item.partition("=")[0] not in console]
+    ad.set("Environment", [*kept, *(f"{name}={value}" for name, value in console.items())])
 
 
 def _complete_input(ad: ClassAd, sandbox_uri: str) -> None:

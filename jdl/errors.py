@@ -3,7 +3,8 @@
 ::
 
     grid.errors.JdlError
-    ├── JdlSyntaxError        1507  the text is not a ClassAd; knows line, column, excerpt
+    ├── JdlSyntaxError        1507  the text is not a ClassAd, or not a DAG; knows line, column, excerpt
+    ├── NodeFaults            1513  nodes of a compound request are wrong; knows each node's error
     └── AttributeFault        15xx  one attribute is wrong; knows its name and position
         ├── AlreadySet        1501
         ├── NotSet            1502
@@ -12,6 +13,7 @@
         ├── WrongValue        1506
         ├── WrongCombination  1508
         ├── FileConflict      1509
+        ├── TooManyAttributes 1510
         └── NotAccepted       1219, 1220  the server does not take such a job
 
 The sentences are those of the gLite JDL library, which clients and their users know; the position, when the
@@ -31,9 +33,11 @@ __all__ = [
     "FileConflict",
     "JdlSyntaxError",
     "MandatoryMissing",
+    "NodeFaults",
     "NotAccepted",
     "NotSet",
     "Position",
+    "TooManyAttributes",
     "TypeMismatch",
     "WrongCombination",
     "WrongValue",
@@ -64,6 +68,25 @@ class JdlSyntaxError(JdlError):
         place = f" at line {line}, column {column}" if line else ""
         shown = f":\n{excerpt}" if excerpt else ""
         super().__init__(f"The following parsing error(s) have been found:\n{what}{place}{shown}")
+
+
+class NodeFaults(JdlError):
+    """What is wrong with the nodes of a compound request, all in one.
+
+    :param errors: pairs of a node's name and its error, in node order.
+    :param unchecked: nodes behind them that were not looked at any more.
+    """
+
+    default_code: ClassVar[int] = 1513
+
+    def __init__(self, errors: Sequence[tuple[str, JdlError]], unchecked: int = 0) -> None:
+        self.errors = tuple(errors)
+        self.unchecked = unchecked
+        lines = [f"{name} ->{error.description}" for name, error in self.errors]
+        if unchecked:
+            lines.append(f"(the {unchecked} nodes behind them were not checked)")
+        text = "\n".join(lines)
+        super().__init__(f"The following error(s) have been found while checking nodes:\n{text}")
 
 
 class AttributeFault(JdlError):
@@ -104,6 +127,11 @@ class NotSet(AttributeFault):
     """An attribute that the operation needs has no value."""
 
     default_code = 1502
+
+    @classmethod
+    def because(cls, attribute: str, detail: str, position: Position | None) -> NotSet:
+        """``detail`` says what is wanted."""
+        return cls(attribute, f"the attribute has not been initialised yet ({detail})", position)
 
 
 class TypeMismatch(AttributeFault):
@@ -181,6 +209,15 @@ class FileConflict(AttributeFault):
             f"filename conflict found while extracting files.The following file is repeated more than once: '{name}'",
             position,
         )
+
+
+class TooManyAttributes(AttributeFault):
+    """A node that only names something has attributes of its own."""
+
+    default_code = 1510
+
+    def __init__(self, attributes: str, position: Position | None = None) -> None:
+        super().__init__(attributes, "no other attributes can be specified for this node", position)
 
 
 class NotAccepted(AttributeFault):

@@ -188,21 +188,17 @@ class Call(Expr):
 
 
 class ListExpr(Expr):
-    """``{ a, b, … }``."""
+    """``{ a, b, … }``; ``constant``: all items are literals."""
 
-    __slots__ = ("items",)
+    __slots__ = ("constant", "items")
 
     def __init__(self, items: Iterable[Expr], position: Position | None = None) -> None:
         self.items = tuple(items)
+        self.constant = all(isinstance(item, Literal) for item in self.items)
         self._place(self.items, position)
         if self.constant:
             # its value is made once, so a reference to it costs little
             self.weight = 1 + self.weight // 16
-
-    @property
-    def constant(self) -> bool:
-        """Whether all items are literals."""
-        return all(isinstance(item, Literal) for item in self.items)
 
     def children(self) -> Iterator[Expr]:
         return iter(self.items)

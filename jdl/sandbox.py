@@ -19,7 +19,9 @@ __all__ = [
     "check_input_names",
     "check_output",
     "check_path",
+    "check_zipped",
     "has_wildcard",
+    "input_file",
     "input_files",
     "leaf",
     "output_plan",
@@ -123,6 +125,20 @@ def check_input_names(ad: ClassAd) -> None:
     _check_distinct(name, names, where)
 
 
+def check_zipped(ad: ClassAd) -> None:
+    """The entries of ZippedISB are distinct plain names: archives in the job's own input directory.
+
+    :raises WrongValue: 1506.  :raises FileConflict: 1509.
+    """
+    name, where = ad.spelling("ZippedISB"), ad.where("ZippedISB")
+    archives = ad.strings("ZippedISB")
+    for archive in archives:
+        if "/" in archive:
+            raise WrongValue.because(name, f"'{archive[:100]}' is not a plain file name", where)
+        _check_leaf(name, archive, where)
+    _check_distinct(name, archives, where)
+
+
 def check_path(ad: ClassAd, name: str) -> None:
     """Executable, StdInput, Prologue or Epilogue, when given: an absolute path, ``$VARIABLE/…``, or a sandbox file.
 
@@ -157,17 +173,20 @@ def input_files(ad: ClassAd, sandbox_uri: str) -> tuple[InputFile, ...]:
     base = ad.string("InputSandboxBaseURI")
     entries = ad.strings("InputSandbox")
     names = ad.strings("InputSandboxDestFileName") or tuple(map(leaf, entries))
-    own = below(sandbox_uri, INPUT_DIRECTORY) + "/"
-    files: list[InputFile] = []
-    for entry, name in zip(entries, names, strict=True):
-        kind = scheme(entry)
-        if kind is not None and kind != "file":
-            files.append(InputFile(entry, name, entry.startswith(own)))
-        elif kind is None and base is not None and not entry.startswith("/"):
-            files.append(InputFile(f"{base.rstrip('/')}/{entry}", name, False))
-        else:
-            files.append(InputFile(below(sandbox_uri, INPUT_DIRECTORY, leaf(entry)), name, True))
-    return tuple(files)
+    return tuple(input_file(entry, name, base, sandbox_uri) for entry, name in zip(entries, names, strict=True))
+
+
+def input_file(entry: str, name: str, base: str | None, sandbox_uri: str) -> InputFile:
+    """One entry of an input sandbox.
+
+    :param name: its name in the job's working directory.  :param base: InputSandboxBaseURI.
+    """
+    kind = scheme(entry)
+    if kind is not None and kind != "file":
+        return InputFile(entry, name, entry.startswith(below(sandbox_uri, INPUT_DIRECTORY) + "/"))
+    if kind is None and base is not None and not entry.startswith("/"):
+        return InputFile(f"{base.rstrip('/')}/{entry}", name, False)
+    return InputFile(below(sandbox_uri, INPUT_DIRECTORY, leaf(entry)), name, True)
 
 
 # -- output

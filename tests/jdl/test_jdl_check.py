@@ -20,6 +20,9 @@ requirements = other.GlueCEStateStatus == "Production"; rank = -other.GlueCEStat
 """
 
 
+INTERACTIVE = 'JobType = "Interactive"; ListenerHost = "ui"; ListenerPort = 4000; ListenerPipeName = "/tmp/p"; '
+
+
 def fault(text: str, base: str = GOOD, vo: str = "testvo") -> AttributeFault:
     with pytest.raises(AttributeFault) as caught:
         check(parse(base + text), vo=vo)
@@ -60,11 +63,16 @@ def test_a_mandatory_attribute_is_missed_by_name(name: str) -> None:
     [
         ('Type = "foo"', 1506, "Type", "'foo' is none of job, dag, collection"),
         ("Type = 3", 1503, "Type", "wrong type caught for attribute"),
-        ('Type = "DAG"', 1220, "Type", 'jobs of type "dag" are not accepted by this server yet'),
-        ('Type = "collection"', 1220, "Type", 'jobs of type "collection" are not accepted'),
-        ('JobType = "Parametric"', 1220, "JobType", 'jobs of type "parametric" are not accepted'),
-        ('JobType = "interactive"', 1220, "JobType", 'jobs of type "interactive" are not accepted'),
-        ('JobType = "mpich"', 1220, "JobType", 'jobs of type "mpich" are not accepted'),
+        ('Type = "DAG"', 1220, "Type", 'a description of type "dag" stands for many jobs, and one job is wanted'),
+        ('Type = "collection"', 1220, "Type", 'a description of type "collection" stands for many jobs'),
+        ('JobType = "Parametric"', 1220, "JobType", 'a description of JobType "parametric" stands for many jobs'),
+        ('JobType = {"parametric","mpich"}', 1220, "JobType", 'JobType "parametric" stands for many jobs'),
+        ('JobType = {"partitionable","parametric"}', 1508, "Parametric, Partitionable", "wrong combination"),
+        (INTERACTIVE + "ListenerPort = 65536", 1506, "ListenerPort", "the number of a port"),
+        (INTERACTIVE + 'ListenerHost = "a\\nb"', 1506, "ListenerHost", "a control character"),
+        ('ListenerHost = "h"', 1505, "ListenerHost, JobType", "attributes group"),
+        ('ZippedISB = "a/b.tar.gz"', 1506, "ZippedISB", "not a plain file name"),
+        ('ZippedISB = {"b.tar.gz","b.tar.gz"}', 1509, "ZippedISB", "repeated more than once: 'b.tar.gz'"),
         ('JobType = {"mpich","interactive"}', 1220, "JobType", "Composite Job Type not yet supported"),
         ('JobType = "partitionable"', 1219, "JobType", "Partitionable Jobs are Deprecated"),
         ('JobType = "checkpointable"', 1219, "JobType", "Checkpointable Jobs are Deprecated"),
@@ -161,6 +169,11 @@ def test_a_wrong_attribute_is_refused_by_name_and_place(text: str, code: int, at
         "requirements = undefined; rank = 0",
         'StdError = "out"',
         'Environment = "A=b c = d"',
+        'JobType = "MpiCh"; CpuNumber = 4',
+        'JobType = {"Normal","normal"}',
+        INTERACTIVE,
+        'ZippedISB = "ISBfiles_1.tar.gz"; AllowZippedISB = true; PerusalFileEnable = true; PerusalTimeInterval = 60',
+        'Prologue = "run.sh"; PrologueArguments = "x"; Epilogue = "/bin/true"; EpilogueArguments = ""',
     ],
 )
 def test_what_is_allowed_passes(text: str) -> None:
@@ -169,6 +182,15 @@ def test_what_is_allowed_passes(text: str) -> None:
 
 def test_the_file_may_be_named_by_its_name_in_the_job() -> None:
     check(parse(GOOD + 'InputSandboxDestFileName = {"go","in.txt"}; Executable = "go"'), vo="testvo")
+
+
+@pytest.mark.parametrize("name", ["ListenerHost", "ListenerPort", "ListenerPipeName"])
+def test_an_interactive_job_without_its_listener_is_refused_by_name(name: str) -> None:
+    ad = parse(GOOD + INTERACTIVE)
+    ad.remove(name)
+    with pytest.raises(NotAccepted) as caught:
+        check(ad, vo="testvo")
+    assert (caught.value.code, caught.value.description) == (1219, f"{name}: Mandatory attribute {name} not set")
 
 
 def test_the_first_error_in_the_order_of_the_checks_wins() -> None:

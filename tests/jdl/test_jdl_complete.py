@@ -75,6 +75,31 @@ def test_an_fqan_that_the_proxy_lacks_is_not_the_users_to_claim() -> None:
     assert "LB_sequence_code" not in ad
 
 
+def test_an_interactive_job_learns_where_its_user_listens_and_wants_to_reach_them() -> None:
+    ad = registered(
+        'JobType = "Interactive"; ListenerHost = "ui.example.org"; ListenerPort = 4000; ListenerPipeName = "/tmp/pipe";'
+        'Environment = { "A=1", "BYPASS_SHADOW_HOST=elsewhere" }'
+    )
+    assert ad.strings("Environment") == (
+        "A=1",
+        "BYPASS_SHADOW_HOST=ui.example.org",
+        "BYPASS_SHADOW_PORT=4000",
+        "GRID_CONSOLE_STDIN=/tmp/pipe.in",
+        "GRID_CONSOLE_STDOUT=/tmp/pipe.out",
+    )
+    requirements = ad.get("requirements")
+    assert requirements is not None
+    assert requirements.text() == "(other.A == 1 || other.B == 1) && other.GlueHostNetworkAdapterOutboundIP"
+
+
+def test_a_compound_request_itself_gets_the_servers_attributes_and_none_of_a_jobs() -> None:
+    ad = complete(parse('Type = "collection"; InputSandbox = "file:///x/run.sh"; MyProxyServer = ""'), SERVER)
+    assert ad.string("edg_jobid") == SERVER.job_id
+    assert ad.strings("InputSandbox") == (f"{BASE}/input/run.sh",)
+    for name in ("JobType", "DefaultRank", "requirements", "MyProxyServer", "Environment"):
+        assert name not in ad
+
+
 def test_empty_servers_are_removed_and_user_tags_taken_out() -> None:
     ad = registered('MyProxyServer = ""; JobProvenance = ""; UserTags = [ a = "b" ]')
     for name in ("MyProxyServer", "JobProvenance", "UserTags"):
