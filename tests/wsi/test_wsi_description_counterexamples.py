@@ -71,7 +71,7 @@ BROKEN = {
     "R2105": Change('<xsd:schema targetNamespace="http://glite.org/wms/wmproxy"', "<xsd:schema"),
     "R2110": Change(LIST, ARRAY + LIST),
     "R2111": Change(ITEM, ITEM.replace("/>", ' wsdl:arrayType="xsd:string[]"/>')),
-    "R2112": Change('name="Item" type="xsd:string" minOccurs="0"', 'name="ArrayOfItem" type="xsd:string" minOccurs="0"'),
+    "R2112": Change(ITEM, ITEM.replace("Item", "ArrayOfItem")),
     "R2201": Change(LB_VERSION, LB_VERSION.replace('use="', 'parts="a b" use="'), DOCUMENT, DOCUMENT),
     "R2203": Change('name="jdl" type="xsd:string"', 'name="jdl" element="glitens:GenericFault"'),
     "R2204": Change('element="lbe:GetVersion"', 'type="xsd:string"', DOCUMENT, DOCUMENT),

@@ -156,7 +156,8 @@ def operations_have_distinct_names(d: Description) -> list[str] | None:
     found = []
     for port_type in d.named("portType").values():
         names = [operation.get("name") for operation in port_type.iterchildren(f"{W}operation")]
-        found += [f"{port_type.get('name')} has {name} twice" for name in sorted({n for n in names if names.count(n) > 1})]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        found += [f"{port_type.get('name')} has {name} twice" for name in twice]
     return found
 
 
@@ -259,9 +260,8 @@ def document_bindings_name_no_namespace(d: Description) -> list[str] | None:
 def rpc_bodies_name_their_namespace(d: Description) -> list[str] | None:
     """In an rpc-literal binding every soapbind:body has the attribute namespace, an absolute URI."""
     bodies = list(_bodies(d, "rpc"))
-    return [f"{w} has {b.get('namespace')!r}" for w, b, _ in bodies if not urlsplit(b.get("namespace") or "").scheme] or (
-        [] if bodies else None
-    )
+    found = [f"{w} has {b.get('namespace')!r}" for w, b, _ in bodies if not urlsplit(b.get("namespace") or "").scheme]
+    return found if bodies else None
 
 
 @DESCRIPTION("R2726")
