@@ -126,6 +126,15 @@ def _user_commands(add: Callable[[str, object, str], argparse.ArgumentParser]) -
     _directory(sub)
     sub.add_argument("service", metavar="SERVICE", help="wmproxy, lb, interlogger, bdii, broker or ce")
 
+    sub = add("record", _record, "write what is on the wire of a service into a folder, one file for each message")
+    _directory(sub)
+    sub.add_argument("folder", type=Path, metavar="FOLDER", help="where to; a new folder")
+    sub.add_argument("--service", choices=("wmproxy", "ce", "lb"), default="wmproxy", help="whose (wmproxy)")
+    sub.add_argument("--seconds", type=float, metavar="S", help="end after so many (when interrupted)")
+    sub.add_argument("--exchanges", type=int, default=10_000, metavar="N", help="end after so many (10000)")
+    sub.add_argument("--bytes", type=int, default=1 << 20, metavar="N", help="leave larger messages out (1048576)")
+    sub.add_argument("--wsi-log", action="store_true", help="write log.xml too, for the WS-I analyzer")
+
     sub = add("demo", _demo, "bring up a grid, run a job on it, show its output, leave nothing running")
     sub.add_argument("directory", type=Path, nargs="?", metavar="DIR", help="where to (a scratch directory, removed)")
 
@@ -224,6 +233,25 @@ def _run(options: argparse.Namespace) -> int:
     from node.services import run
 
     return run(options.directory.absolute(), options.service)
+
+
+def _record(options: argparse.Namespace) -> int:
+    from node.recorder import record, write_wsi_log
+
+    folder = options.folder.absolute()
+    count = record(
+        options.directory.absolute(),
+        folder,
+        service=options.service,
+        seconds=options.seconds,
+        exchanges=options.exchanges,
+        message_bytes=options.bytes,
+        say=lambda line: print(line, flush=True),
+    )
+    print(f"{count} exchanges in {folder}")
+    if options.wsi_log:
+        print(write_wsi_log(folder))
+    return 0
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import os
 import re
 import select
 import socket
@@ -21,6 +22,7 @@ from gunicorn.http.parser import RequestParser
 
 from gsi.tls import GsiSocket, ServerContext
 from web.errors import ClientGone, ClientTooSlow
+from web.tape import Recorder, Tape
 
 log = logging.getLogger("wms.web")
 
@@ -87,6 +89,7 @@ class Connection:
         self.parser = RequestParser(settings, self, self.peer)
         self.deadline = time.monotonic() + HANDSHAKE_SECONDS
         self.served = 0
+        self.tape: Tape | None = None
         self.arrived = False
         self.late = False
         self._patience = patience
@@ -125,6 +128,11 @@ class Connection:
             log.debug("connection from %s ended: %s", self.peer, error)
             return Need.END
 
+    def record(self, recorder: Recorder) -> None:
+        """Record the request that begins, and its answer, if that is wanted."""
+        name = f"{os.getpid()}-{id(self.raw):x}"
+        self.tape = recorder.tape(name, self.peer, self.server, bytes(self._head))
+
     def begin(self) -> None:
         """Hand the head to the parser; from now on reads and writes wait for the client, within bounds."""
         self.parser.unreader.unread(bytes(self._head))
@@ -136,11 +144,14 @@ class Connection:
     def rest(self, seconds: float) -> None:
         """A request is answered; wait up to ``seconds`` for the next."""
         self.served += 1
-        self._head += self.parser.unreader.take_buffered()
+        leftover = self.parser.unreader.take_buffered()
+        self._end_tape(len(leftover))
+        self._head += leftover
         self.deadline = time.monotonic() + (HEAD_SECONDS if self._head else seconds)
 
     def last(self) -> None:
         """Nothing more is answered: say so to the client and throw away what still comes."""
+        self._end_tape(0)
         self._lingering = LINGER_BYTES
         self.deadline = time.monotonic() + LINGER_SECONDS
         try:
@@ -173,6 +184,8 @@ class Connection:
         """
         data: bytes = self._waiting(self.tls.recv, size)
         self._moved += len(data)
+        if self.tape is not None:
+            self.tape.received(data)
         return data
 
     def sendall(self, data: bytes) -> None:
@@ -204,7 +217,14 @@ class Connection:
         while view:
             sent = self._waiting(self.tls.send, view[:_PIECE])
             self._moved += sent
+            if self.tape is not None:
+                self.tape.sent(view[:sent])
             view = view[sent:]
+
+    def _end_tape(self, leftover: int) -> None:
+        if self.tape is not None:
+            self.tape.end(leftover)
+            self.tape = None
 
     def _waiting(self, operation: Any, argument: Any) -> Any:
         begin = time.monotonic()

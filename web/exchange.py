@@ -22,6 +22,7 @@ from gunicorn.http.message import Request
 from web.body import RequestBody
 from web.connection import Connection
 from web.errors import BodyMalformed, BodyTooLarge, ClientGone, ClientTooSlow
+from web.tape import Recorder
 
 log = logging.getLogger("wms.web")
 
@@ -40,14 +41,17 @@ class Exchange:
 
     :param worker: gives the application, the settings, and whether it still runs.
     :param max_body: bytes of a request body.
+    :param recorder: writes down what is on the wire, while that is wanted.
     """
 
-    def __init__(self, worker: Any, max_body: int) -> None:
+    def __init__(self, worker: Any, max_body: int, recorder: Recorder) -> None:
         self._worker = worker
+        self._recorder = recorder
         self._max_body = max_body
 
     def serve(self, connection: Connection) -> bool:
         """Answer the request whose head has arrived.  Returns whether the connection can be used again."""
+        connection.record(self._recorder)
         if not connection.whole:
             self._refuse(connection, 431, "the head of the request is too long")
             return False

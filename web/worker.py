@@ -28,6 +28,7 @@ from gunicorn.workers.base import Worker
 from gsi.tls import ServerContext
 from web.connection import Connection, Need
 from web.exchange import Exchange
+from web.tape import Recorder
 
 log = logging.getLogger("wms.web")
 
@@ -67,7 +68,8 @@ class GsiWorker(Worker):  # type: ignore[misc]
         self._limit = min(MAX_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         settings = self.app.settings
         self._context = ServerContext(settings.certificate, settings.key)
-        self._exchange = Exchange(self, settings.max_body)
+        recorder = Recorder(settings.run_dir, settings.name)
+        self._exchange = Exchange(self, settings.max_body, recorder)
         self._patience = settings.request_timeout
         super().init_process()
 

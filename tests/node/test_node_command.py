@@ -134,7 +134,7 @@ def test_env_can_be_evaluated_by_a_shell(make_node):
 def test_help_tells_each_command_and_wrong_usage_ends_with_2(tmp_path):
     report = wms("--help")
     assert report.returncode == 0
-    for verb in ("init", "up", "down", "status", "env", "proxy", "revoke", "run", "demo"):
+    for verb in ("init", "up", "down", "status", "env", "proxy", "revoke", "run", "record", "demo"):
         assert f"    {verb} " in report.stdout
         assert wms(verb, "--help").returncode == 0
     assert wms("dance").returncode == 2

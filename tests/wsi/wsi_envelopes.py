@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from lxml import etree
 from wsi_assertion import EXCHANGE
 from wsi_description import Description, elements, local, qname
-from wsi_exchange import E, SOAP, XML_TYPES, Exchange, Message
+from wsi_exchange import SOAP, XML_TYPES, E, Exchange, Message
 
 ENCODING_STYLE = f"{E}encodingStyle"
 CODES = ("VersionMismatch", "MustUnderstand", "Client", "Server")
