@@ -104,6 +104,11 @@ class Node:
             text += [f"--- {path.name}", *path.read_text(errors="replace").splitlines()[-lines:]]
         return "\n".join(text)
 
+    def undeclared(self) -> list[str]:
+        """Lines of the logs that tell of an operation that broke its own declaration (wsdl/operation.py)."""
+        lines = [line for path in (self.root / "log").glob("*.log") for line in path.read_text("utf-8").splitlines()]
+        return [line for line in lines if "undeclared error code" in line or "is declared for" in line]
+
     def remove(self) -> None:
         from node.layout import Layout
 
@@ -128,10 +133,13 @@ def make_node():
         return node
 
     yield make
+    defects = []
     for node in nodes:
         if (node.root / "wms.toml").exists():
             node.wms("down", check=False)
+        defects += node.undeclared()
         node.remove()
+    assert defects == [], "operations did what they do not declare"
 
 
 @pytest.fixture(scope="session")
