@@ -29,6 +29,9 @@ _STEP_WANTED = sa.or_(
 _NOTHING_TO_DO = frozenset((Phase.RUNNING, Phase.ENDED))
 """Phases that others lead on: the CE, or nobody any more."""
 
+_FOR_A_CE = [phase.value for phase in (Phase.HELD, Phase.QUEUED, Phase.WAITING, Phase.CHOSEN)]
+"""Phases of requests that wait for a computing element."""
+
 # The statements of every job's way, made once: making one costs several times what running it does.
 _ENQUEUE = REQUESTS.insert()
 _GET = sa.select(REQUESTS).where(REQUESTS.c.job_id == sa.bindparam("wanted"))
@@ -104,6 +107,17 @@ def waiting_count(connection: Connection) -> int:
             sa.select(sa.func.count()).select_from(REQUESTS).where(REQUESTS.c.phase != Phase.ENDED.value)
         ).scalar_one()
     )
+
+
+def depth(connection: Connection, most: int) -> int:
+    """How many requests wait for a computing element, counted up to ``most``."""
+    waiting = (
+        sa.select(sa.literal(1))
+        .select_from(REQUESTS)
+        .where(REQUESTS.c.phase.in_(_FOR_A_CE))
+        .limit(most)
+    )
+    return int(connection.execute(sa.select(sa.func.count()).select_from(waiting.subquery())).scalar_one())
 
 
 def get(connection: Connection, job: JobId) -> Request | None:

@@ -103,6 +103,12 @@ def _node_commands(add: Callable[[str, object, str], argparse.ArgumentParser]) -
     sub.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+    sub = add("drain", _drain, "refuse new work and serve the rest, or take new work again; without on or off: tell")
+    _directory(sub)
+    sub.add_argument("state", nargs="?", choices=("on", "off"), metavar="on|off", help="begin or end it")
+    sub.add_argument("--message", default="", metavar="TEXT", help="what callers are told, such as where else to go")
+
+
 def _user_commands(add: Callable[[str, object, str], argparse.ArgumentParser]) -> None:
     sub = add("env", _env, "print shell exports for the clients: eval \"$(wms env DIR)\"")
     _directory(sub)
@@ -181,6 +187,23 @@ def _status(options: argparse.Namespace) -> int:
         for line in report.lines():
             print(line)
     return 0 if report.ready else 3
+
+
+def _drain(options: argparse.Namespace) -> int:
+    from node.layout import Layout
+    from wmproxy.drain import Drain
+
+    layout = Layout(options.directory.absolute())
+    layout.check()
+    drain = Drain(layout.sandbox)
+    if options.state == "on":
+        drain.begin(options.message)
+    elif options.state == "off":
+        drain.end()
+    print(f"{layout.root} {'is drained: it refuses new work' if drain.on else 'takes new work'}")
+    if drain.message:
+        print(f"  callers are told: {drain.message}")
+    return 0
 
 
 def _env(options: argparse.Namespace) -> int:

@@ -50,6 +50,23 @@ class NodeSection:
 
 
 @dataclass(frozen=True)
+class LimitSection:
+    """``[[wmproxy.limit]]``: load limits of one operation, or of all that have none of their own; None: no limit."""
+
+    operation: str = "AllOperations"
+    load1: float | None = None
+    load5: float | None = None
+    load15: float | None = None
+    memory_available: int | None = None
+    sandbox_free: int | None = None
+    database_free: int | None = None
+    descriptors_free: int | None = None
+    queue: int | None = None
+    requests: int | None = None
+    retry_after: float = 60.0
+
+
+@dataclass(frozen=True)
 class WmproxySection:
     """``[wmproxy]``; sizes in bytes, times in seconds."""
 
@@ -63,6 +80,7 @@ class WmproxySection:
     max_output_sandbox_files: int = 50
     registration_deadline: float = 10.0
     match_deadline: float = 60.0
+    limit: tuple[LimitSection, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,6 +145,13 @@ class CeSection:
     accounts: int = 1000
     threads: int = 16
     queue: tuple[QueueSection, ...] = field(default_factory=lambda: (QueueSection(),))
+
+
+_TABLES: dict[str, type] = {
+    "tuple[QueueSection, ...]": QueueSection,
+    "tuple[LimitSection, ...]": LimitSection,
+}
+"""The types of settings that are tables of their own, several of a kind."""
 
 
 @dataclass(frozen=True)
@@ -237,14 +262,15 @@ def _section(path: Path, name: str, kind: type[T], data: Any) -> T:
 
 def _value(path: Path, section: str, key: str, kind: str, value: Any) -> Any:
     where = f"[{section}] {key}"
-    if kind == "tuple[QueueSection, ...]":
+    if kind in _TABLES:
         if not isinstance(value, list) or not value:
             raise ConfigurationFileError(path, f"{where} must be one or more [[{section}.{key}]] tables")
-        return tuple(_section(path, f"{section}.{key}", QueueSection, item) for item in value)
+        return tuple(_section(path, f"{section}.{key}", _TABLES[kind], item) for item in value)
     if kind == "tuple[str, ...]":
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ConfigurationFileError(path, f'{where} must be a list of strings, such as ["a", "b"]')
         return tuple(value)
+    kind = kind.removesuffix(" | None")
     expected: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
     if isinstance(value, bool) or not isinstance(value, expected[kind]):
         raise ConfigurationFileError(path, f"{where} must be of type {kind}, not {value!r}")

@@ -22,6 +22,7 @@ from node.layout import Layout
 from node.ports import PortInUse, is_free
 from node.process import is_same, start_time
 from node.supervisor import AlreadyUp, Supervisor, claim, end_leftovers, leftovers, supervisor_pid
+from wmproxy.drain import Drain
 
 log = logging.getLogger("wms.node")
 
@@ -52,6 +53,7 @@ class Report:
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     endpoint: str = ""
+    drained: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -59,6 +61,7 @@ class Report:
             "ready": self.ready,
             "supervisor": self.supervisor,
             "endpoint": self.endpoint,
+            "drained": self.drained,
             "services": self.services,
             "notes": list(self.notes),
         }
@@ -206,19 +209,27 @@ def status(root: Path) -> Report:
     layout.check()
     configuration = Configuration.read(layout.configuration)
     pid = supervisor_pid(layout.run)
+    drain = Drain(layout.sandbox)
     if pid is None:
         left = len(leftovers(layout.run))
-        notes = (f"{left} services of a supervisor that was killed still run",) if left else ()
-        return Report(root, False, None, notes=notes, endpoint=configuration.wmproxy_endpoint)
+        killed = [f"{left} services of a supervisor that was killed still run"] if left else []
+        told = (*killed, *_drain_notes(drain))
+        return Report(root, False, None, notes=told, endpoint=configuration.wmproxy_endpoint, drained=drain.on)
     try:
         data = json.loads((layout.run / "status.json").read_text())
     except (OSError, ValueError):
         data = {}
     if data.get("supervisor") != pid:  # what an earlier supervisor wrote, or nothing yet
         data = {"ready": False, "services": {}}
-    return Report(
-        root, bool(data["ready"]), pid, data["services"], tuple(_notes()), configuration.wmproxy_endpoint
-    )
+    notes = (*_notes(), *_drain_notes(drain))
+    return Report(root, bool(data["ready"]), pid, data["services"], notes, configuration.wmproxy_endpoint, drain.on)
+
+
+def _drain_notes(drain: Drain) -> list[str]:
+    if not drain.on:
+        return []
+    told = f"; callers are told: {drain.message}" if drain.message else ""
+    return [f"drained: new work is refused, the rest is served{told}"]
 
 
 def _notes() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from broker.settings import BrokerSettings
@@ -12,8 +13,9 @@ from infosys.settings import BdiiSettings
 from lb.channel import ChannelSettings
 from lb.interlogger import InterloggerSettings
 from lb.settings import LbSettings
-from node.configuration import Configuration, QueueSection
+from node.configuration import Configuration, LimitSection, QueueSection
 from node.layout import Layout
+from wmproxy.load import Limits
 from wmproxy.settings import WmproxySettings
 
 
@@ -57,6 +59,7 @@ class Settings:
             registration_deadline=conf.wmproxy.registration_deadline,
             match_deadline=conf.wmproxy.match_deadline,
             expiry_period=conf.broker.expiry_period,
+            limits={limit.operation: _limits(limit) for limit in conf.wmproxy.limit},
         )
 
     @property
@@ -164,3 +167,9 @@ class Settings:
 
     def _host_dn(self) -> str:
         return Credential.load(self._layout.host_credential).subject
+
+
+def _limits(section: LimitSection) -> Limits:
+    values = asdict(section)
+    del values["operation"]
+    return Limits(**values)

@@ -11,7 +11,8 @@
     │   ├── LegacyProxyRefused     nor may one older than RFC 3820
     │   ├── PermissionMissing      the job's access list lets the caller do less
     │   ├── AclItemExists          1209
-    │   └── AclItemMissing
+    │   ├── AclItemMissing
+    │   └── Drained                the server takes no new work
     ├── QuotaExceeded              1224, with the numbers
     ├── OperationNotAllowed
     │   ├── WrongPhase             the job is past, or not yet at, the moment for this
@@ -23,6 +24,8 @@
     │   ├── TooManyAclItems
     │   ├── IdEmpty                a job or delegation id that is empty
     │   └── ProtocolNotAvailable
+    ├── ServerOverloaded
+    │   └── LoadTooHigh            a load limit is passed; names it
     └── NoSuitableResource
         └── NothingMatches         with the lines that say why
 """
@@ -38,6 +41,7 @@ from grid.errors import (
     JobUnknown,
     NoSuitableResource,
     OperationNotAllowed,
+    ServerOverloaded,
 )
 
 
@@ -204,6 +208,41 @@ class QuotaExceeded(GridError):
             f"not enough quota: your sandboxes hold {used} of the {limit} bytes that they may have{more}; "
             "fetch the output of jobs that have ended and purge them",
             causes=[f"QuotaError: {used} + {wanted} of {limit} bytes"],
+        )
+
+
+class Drained(AuthorizationDenied):
+    """The server is drained: it takes no new work.
+
+    :param message: the operator's words, empty when there are none.
+    """
+
+    def __init__(self, operation: str, message: str) -> None:
+        self.operation = operation
+        self.message = message
+        further = message or "jobs that are started already go on; use another WMProxy server for new ones"
+        super().__init__(
+            f"Unavailable service (the server is temporarily drained): {further}",
+            causes=[f"AuthorizationError: {operation} makes new work, and a drained server takes none"],
+        )
+
+
+class LoadTooHigh(ServerOverloaded):
+    """A load limit of the operation is passed.
+
+    :param what: what was measured, a noun.
+    :param retry_after: seconds.
+    """
+
+    def __init__(self, operation: str, what: str, measured: str, limit: str, retry_after: float) -> None:
+        self.operation = operation
+        self.what = what
+        self.measured = measured
+        self.limit = limit
+        self.retry_after = retry_after
+        super().__init__(
+            f"System load is too high: {what} is {measured}, and the limit for {operation} is {limit}; "
+            f"try again in {retry_after:.0f} s"
         )
 
 

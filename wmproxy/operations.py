@@ -38,8 +38,8 @@ All operations of WMProxy and of the delegation ports beside it, at one address.
 `wsdl/files/WMProxy.wsdl`; a type without a name space is WMProxy's own. *May* is what the authorization point is
 asked, and an operation that asks for something else fails. *Faults* names each fault that the WSDL declares for the
 operation, with the error codes that it carries there; a fault without codes is declared and not raised. *Limit* is the
-key by which the load limits know the operation ([operation](operation.md)). The [error codes](#error-codes) have names
-below.
+key by which the load limits know the operation, and *drain* that a drained server refuses it
+([operation](operation.md#load-limits-and-drain)). The [error codes](#error-codes) have names below.
 
 """
 
@@ -56,6 +56,17 @@ def document() -> str:
         text += "".join(_row(operation, terms, faults) for operation, terms in served(contract.ports[name], handler))
         text += "\n"
     return f"{text}{_rules()}\n{_codes()}"
+
+
+def keys() -> frozenset[str]:
+    """The keys of all operations that load limits may apply to, also of those that are not served."""
+    contract = Contract.load("WMProxy.wsdl").answering_gridsite()
+    found = set()
+    for name, handler in HANDLERS.items():
+        for operation, terms in served(contract.ports[name], handler):
+            if terms is None or terms.limited:
+                found.add(terms.key or operation.name if terms else operation.name)
+    return frozenset(found)
 
 
 def served(port: Port, handler: type) -> Iterator[tuple[Operation, Terms | None]]:
@@ -82,6 +93,7 @@ def _row(operation: Operation, terms: Terms | None, faults: FaultWriter) -> str:
         may = " and ".join(rule.value for rule in Rule if rule in strong)
         raised, description = set(terms.codes), terms.description
         limit = f"`{terms.key or operation.name}`" if terms.limited else "none"
+        limit += ", drain" if terms.new_work else ""
     by_fault = carried(operation, raised, faults)
     lines = [f"{name}: {_ranges(found)}" if found else name for name, found in by_fault.items()]
     cells = (

@@ -83,25 +83,35 @@ class WMProxyPort:
 
     # -- registration and start --------------------------------------------------------------------------
 
-    @operation("Registers a job; its input sandbox is open until it is started.", Rule.MEMBER, codes=_NEW_JOB)
+    @operation(
+        "Registers a job; its input sandbox is open until it is started.", Rule.MEMBER, codes=_NEW_JOB, new_work=True
+    )
     def jobRegister(self, call: Call, jdl: str, delegationId: str) -> JobIdStruct:
         record = self._registration.register(self._member(call), jdl, delegationId)
         return self._struct(record.job)
 
-    @operation("Registers a job and starts it.", Rule.MEMBER, codes=_NEW_JOB)
+    @operation("Registers a job and starts it.", Rule.MEMBER, codes=_NEW_JOB, new_work=True)
     def jobSubmit(self, call: Call, jdl: str, delegationId: str) -> JobIdStruct:
         record = self._registration.submit(self._member(call), jdl, delegationId, _client(call))
         return self._struct(record.job)
 
     @operation(
-        "Starts a registered job.", Rule.MEMBER, Rule.OWNER, codes=(*JDL, 1226, 1227), limited=False
+        "Starts a registered job.",
+        Rule.MEMBER,
+        Rule.OWNER,
+        codes=(*JDL, 1226, 1227),
+        limited=False,
+        new_work=True,
     )
     def jobStart(self, call: Call, jobId: str) -> None:
         self._member(call)
         self._starter.start(self._owned(call, jobId), _client(call))
 
     @operation(
-        "The computing elements that fit a job, best first.", Rule.MEMBER, codes=(*JDL, *PROXY, 1222, 1226)
+        "The computing elements that fit a job, best first.",
+        Rule.MEMBER,
+        codes=(*JDL, *PROXY, 1222, 1226),
+        new_work=True,
     )
     def jobListMatch(self, call: Call, jdl: str, delegationId: str) -> list[StringAndLong]:
         identity = self._member(call)

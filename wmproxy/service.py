@@ -6,8 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
+from broker import queue
 from delegation.port import DelegationPort
 from delegation.settings import DelegationSettings
 from delegation.store import DelegationStore
@@ -25,11 +27,14 @@ from web.server import ServerSettings, serve
 from web.transfer import FileTransfer
 from wmproxy import jobs
 from wmproxy.acl import AccessLists
+from wmproxy.admission import Admission
 from wmproxy.authorization import AuthorizationPoint
 from wmproxy.control import Controller
+from wmproxy.drain import Drain
 from wmproxy.housekeeping import Housekeeping
 from wmproxy.ledger import Ledger
-from wmproxy.operations import DELEGATION_1, DELEGATION_2, PORT
+from wmproxy.load import LoadLimiter
+from wmproxy.operations import DELEGATION_1, DELEGATION_2, PORT, keys
 from wmproxy.port import WMProxyPort
 from wmproxy.recovery import Recovery
 from wmproxy.registration import Registration
@@ -113,6 +118,7 @@ class Application:
             Documents(["WMProxy.wsdl"], addresses),
             identify=authenticator.identify,
             declared=True,
+            wrap=Admission(authenticator.identify, self._parts.limiter(), Drain(settings.document_root)),
         )
         self._files: Wsgi = FileTransfer(
             SandboxPolicy(sandboxes, authorization, self._parts.ledger, settings),
@@ -159,6 +165,18 @@ class _Parts:
         return Registration(
             self._settings, self.ledger, self.sandboxes, delegations, authorization, self._registrar, recovery
         )
+
+    def limiter(self) -> LoadLimiter:
+        """The load limits of this process."""
+
+        def depth(most: int) -> int:
+            with self.ledger.engine.connect() as connection:
+                return queue.depth(connection, most)
+
+        settings = self._settings
+        database = self.ledger.engine.url.database if self.ledger.engine.dialect.name == "sqlite" else None
+        directory = Path(database).parent if database else None
+        return LoadLimiter(settings.limits, keys(), settings.document_root, directory, depth)
 
     def bookkeeping(self, job: JobId) -> Bookkeeping:
         """The bookkeeping server of a job, asked as this host."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from wmproxy.load import Limits
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,7 @@ class WmproxySettings:
     :ivar document_root: directory above the sandbox directory; its URL is the root of the server.
     :ivar admitted_vos: virtual organisations whose members may register, start and delegate.
     :ivar lb_host: host (and ``lb_port``: query port) of the bookkeeping server, as written into job ids.
+    :ivar limits: load limits, by the key of an operation or ``AllOperations``.
     :ivar max_output_files: files in one output directory; patterns may bring more than are named.
     :ivar version: what getVersion answers; digits and dots only, old clients compare it with 2.2.0, 2.9.0, 3.0.0.
     """
@@ -47,6 +51,7 @@ class WmproxySettings:
     registration_deadline: float = 10.0
     match_deadline: float = 60.0
     expiry_period: float = 86_400.0
+    limits: Mapping[str, Limits] = field(default_factory=dict)
     version: str = "3.9.0"
     sandbox_directory: str = "SandboxDir"
 

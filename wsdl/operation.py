@@ -52,6 +52,7 @@ class Terms:
     :ivar codes: error codes that it may answer, the common ones and those of its rules among them.
     :ivar key: its name for the authorization point and for the load limits, where it is not the operation's own.
     :ivar limited: whether load limits apply to it.
+    :ivar new_work: it makes work for the service, which a drained one refuses.
     """
 
     description: str
@@ -59,6 +60,7 @@ class Terms:
     codes: frozenset[int]
     key: str | None = None
     limited: bool = True
+    new_work: bool = False
 
 
 def operation(
@@ -67,6 +69,7 @@ def operation(
     codes: tuple[int, ...] = (),
     key: str | None = None,
     limited: bool = True,
+    new_work: bool = False,
 ) -> Callable[[Method], Method]:
     """Declare the terms of a handler method.
 
@@ -77,7 +80,7 @@ def operation(
     if not rules or not description.endswith(".") or unknown:
         raise ValueError(f"an operation needs a rule, a sentence and known error codes, not {rules}, {unknown}")
     implied = {code for rule in rules for code in _IMPLIED[rule]}
-    terms = Terms(description, frozenset(rules), COMMON | implied | frozenset(codes), key, limited)
+    terms = Terms(description, frozenset(rules), COMMON | implied | frozenset(codes), key, limited, new_work)
 
     def declare(method: Method) -> Method:
         setattr(method, _ATTRIBUTE, terms)

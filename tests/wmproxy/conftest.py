@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 from collections.abc import Callable, Iterator
@@ -68,7 +69,7 @@ class Answer:
         assert self.headers["Content-Type"] == "text/xml; charset=utf-8"
         assert self.text == _enveloped(inner, space)
 
-    def fault(self) -> Fault:
+    def fault(self, side: str = "") -> Fault:
         """Take a typed WMProxy fault apart, and assert that it was written literally as the contract wants."""
         assert (self.status, self.headers["Content-Type"]) == (500, "text/xml; charset=utf-8"), self.text
         entry = etree.fromstring(self.body).find(f"{{{SOAP}}}Body/{{{SOAP}}}Fault/detail")[0]
@@ -82,7 +83,7 @@ class Answer:
             tuple(text for tag, text in members if tag == "FaultCause"),
         )
         assert _MOMENT.search(self.text), self.text
-        side = "Server" if found.code == "1202" else "Client"
+        side = side or ("Server" if found.code == "1202" else "Client")
         assert found.causes
         expected = (
             f"<SOAP-ENV:Fault><faultcode>SOAP-ENV:{side}</faultcode><faultstring>{escape(found.description)}"
@@ -183,6 +184,21 @@ class Door:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+@pytest.fixture(scope="session")
+def open_door() -> Callable[..., contextlib.AbstractContextManager[Door]]:
+    """A door to any node, as a context."""
+
+    @contextlib.contextmanager
+    def opened(node: object, credential: Path | None) -> Iterator[Door]:
+        door = Door(node, credential)
+        try:
+            yield door
+        finally:
+            door.close()
+
+    return opened
 
 
 @pytest.fixture(scope="session")
