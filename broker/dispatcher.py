@@ -1,26 +1,36 @@
-"""Gives due requests to worker threads and keeps a monitor on every computing element that has jobs of ours."""
+"""Gives what is due to worker threads: steps of requests and of compound jobs.
+
+It also keeps a monitor on every computing element that has jobs of ours.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
-from broker import queue
+from broker import compounds, queue
 from broker.ce_client import ComputingElements
+from broker.engine import Engine
 from broker.ledger import Ledger
 from broker.monitor import CeMonitor, Reports, purge_ended
 from broker.planner import Planner
 from broker.queue import Request
 from broker.settings import BrokerSettings
 from grid.doorbell import Doorbell, ring
+from grid.jobid import JobId
 
 log = logging.getLogger("wms.broker")
+
+T = TypeVar("T")
 
 _LOOK_AGAIN = 15.0
 _LONGEST_DELAY = 300.0
 _HELD_BACK = 5.0
+_COMPOUNDS_AT_ONCE = 16
 
 
 class Dispatcher:
@@ -31,12 +41,14 @@ class Dispatcher:
         settings: BrokerSettings,
         ledger: Ledger,
         planner: Planner,
+        engine: Engine,
         elements: ComputingElements,
         bell: Doorbell,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._planner = planner
+        self._engine = engine
         self._elements = elements
         self._bell = bell
         self._reports = Reports(settings, ledger, planner.attempts)
@@ -67,18 +79,32 @@ class Dispatcher:
             busy = set(self._busy)
         free = self._settings.worker_threads * 4 - len(busy)
         with self._ledger.engine.connect() as connection:
+            compound = compounds.due(connection, now, _COMPOUNDS_AT_ONCE)
             ready = queue.due(connection, now, self._settings.worker_threads * 4 + len(busy)) if free > 0 else []
-            upcoming = queue.next_due(connection, now)
+            upcoming = [queue.next_due(connection, now), compounds.next_due(connection, now)]
             endpoints = queue.active_endpoints(connection)
+        for job in [job for job in compound if str(job) not in busy]:
+            self._give(job, self._advance, job)
         for request in [r for r in ready if str(r.job) not in busy][: max(0, free)]:
-            with self._lock:
-                self._busy.add(str(request.job))
-            self._pool.submit(self._step, request)
+            self._give(request.job, self._step, request)
         self._watch(endpoints)
-        if upcoming is None:
-            return _LOOK_AGAIN
         # What is due now is in the workers' hands, and they ring when they are done.
-        return min(_LOOK_AGAIN, max(0.01, upcoming - now))
+        return min([_LOOK_AGAIN, *(max(0.01, moment - now) for moment in upcoming if moment is not None)])
+
+    def _give(self, job: JobId, work: Callable[[T], None], what: T) -> None:
+        """Let a worker do ``work(what)``; until it has, nobody else touches ``job``."""
+
+        def turn() -> None:
+            try:
+                work(what)
+            finally:
+                with self._lock:
+                    self._busy.discard(str(job))
+                self._ring()
+
+        with self._lock:
+            self._busy.add(str(job))
+        self._pool.submit(turn)
 
     def _step(self, request: Request) -> None:
         try:
@@ -86,10 +112,17 @@ class Dispatcher:
         except Exception:
             log.exception("a step of %s failed in phase %s", request.job, request.phase)
             self._put_back(request)
-        finally:
-            with self._lock:
-                self._busy.discard(str(request.job))
-            self._ring()
+
+    def _advance(self, job: JobId) -> None:
+        try:
+            self._engine.advance(job)
+        except Exception:
+            log.exception("a step of the compound job %s failed", job)
+            try:
+                self._engine.put_back(job)
+            except Exception:
+                log.exception("%s cannot be put back; trying again in %.0f s", job, _HELD_BACK)
+                self._ended.wait(_HELD_BACK)
 
     def _put_back(self, request: Request) -> None:
         try:

@@ -1,6 +1,7 @@
 """The broker's books: the queue's database, its one writer, and the outbox for events.
 
-Every step of a request is one transaction that holds the new row and the events that tell of it.
+Every step of a request is one transaction that holds the new row, the events that tell of it, and at the end of a
+node what that means for its compound job.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from broker import queue
 from broker.queue import End, Phase, Request
+from broker.tally import NodeEnd, count_ends
 from broker.trail import Trail
 from lb.events import Event
 from lb.journal import Journal
@@ -57,6 +59,9 @@ class Ledger:
         """The same inside a transaction that the caller holds."""
         if not queue.move(connection, request, sequence_code=trail.sequence_code, **values):
             return False
+        if request.compound is not None and values.get("phase") is Phase.ENDED:
+            ended = NodeEnd(request, values["end"], values.get("exit_code"), values["reason"])
+            self.record(connection, count_ends(connection, request.compound, [ended], trail.host))
         self.record(connection, trail.events)
         return True
 

@@ -48,7 +48,7 @@ class Reports:
     def apply(self, connection: Connection, endpoint: str, events: Sequence[CeEvent]) -> bool:
         """Apply events in order; those of jobs or attempts that are not ours any more change nothing.
 
-        :returns: True when a request waits for the planner now.
+        :returns: True when a request waits for the planner now, or a compound job for its engine.
         """
         requests = queue.by_ce_job(connection, endpoint, sorted({event.ce_job for event in events}))
         for event in events:
@@ -56,7 +56,10 @@ class Reports:
             if request is None or request.phase not in (Phase.REGISTERED, Phase.RUNNING):
                 continue
             requests[event.ce_job] = self._one(connection, request, event)
-        return any(request.phase is Phase.WAITING for request in requests.values())
+        return any(
+            request.phase is Phase.WAITING or (request.phase is Phase.ENDED and request.compound is not None)
+            for request in requests.values()
+        )
 
     def lost(self, connection: Connection, request: Request, reason: str) -> None:
         """The CE will never report on this attempt."""

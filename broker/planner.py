@@ -65,7 +65,11 @@ class Planner:
         """
         current: Request | None = request
         while current is not None:
-            if current.phase in (Phase.QUEUED, Phase.WAITING):
+            if current.phase is Phase.HELD:
+                if current.cancelling:
+                    self._end_cancelled(current, self._trail(current))
+                current = None
+            elif current.phase in (Phase.QUEUED, Phase.WAITING):
                 current = self._plan(current)
             elif current.phase is Phase.CHOSEN:
                 current = self._register(current)

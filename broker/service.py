@@ -14,6 +14,7 @@ from broker import queue
 from broker.ce_client import ComputingElements
 from broker.control import ControlServer
 from broker.dispatcher import Dispatcher
+from broker.engine import Engine
 from broker.explanation import explain
 from broker.ledger import Ledger
 from broker.matchmaker import Job, match
@@ -68,7 +69,8 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
     )
     try:
         with Doorbell.listen(settings.doorbell) as bell:
-            dispatcher = Dispatcher(settings, ledger, planner, elements, bell)
+            engine = Engine(settings, ledger, supermarket)
+            dispatcher = Dispatcher(settings, ledger, planner, engine, elements, bell)
             scheduler.add_job(dispatcher.purge, "interval", seconds=_PURGE_PERIOD, max_instances=1, coalesce=True)
             log.info("the broker knows %d computing elements", len(supermarket.snapshot().records))
             scheduler.add_job(

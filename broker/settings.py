@@ -21,6 +21,9 @@ class BrokerSettings:
     :ivar expiry_period: how long a request may wait (gLite ``ExpiryPeriod``).
     :ivar max_retry_count: upper bound of a user's RetryCount (gLite ``MaxRetryCount``).
     :ivar max_infrastructure_failures: resubmissions after failures that are not the user's fault.
+    :ivar fewest_released_nodes: nodes of one compound job that may be with the computing elements, or on their way
+        there, however few slots are known; with more slots there may be two for each.
+    :ivar most_released_nodes: the upper bound of that.
     :ivar ce_lost_after: silence of a CE after which its jobs count as lost.
     """
 
@@ -40,6 +43,8 @@ class BrokerSettings:
     expiry_period: float = 86_400.0
     max_retry_count: int = 10
     max_infrastructure_failures: int = 10
+    fewest_released_nodes: int = 20
+    most_released_nodes: int = 1000
     ce_timeout: float = 60.0
     ce_poll: float = 20.0
     ce_lost_after: float = 21_600.0

@@ -21,11 +21,12 @@ class Trail:
     """Collects events of one request.
 
     :ivar events: in order.
+    :ivar host: this host's name.
     """
 
     def __init__(self, request: Request, host: str) -> None:
         self._request = request
-        self._host = host
+        self.host = host
         self._code = request.sequence_code
         self._log: JobLog | None = None
         self.events: list[Event] = []
@@ -38,7 +39,7 @@ class Trail:
     def log(self, source: Source, event_type: str, **fields: object) -> None:
         """Add one event."""
         if self._log is None or self._log.source is not source:
-            self._log = JobLog(self._request.job, self._request.owner, source, self.sequence_code, self._host)
+            self._log = JobLog(self._request.job, self._request.owner, source, self.sequence_code, self.host)
         self.events.append(self._log.event(event_type, **fields))
 
     # -- WorkloadManager ---------------------------------------------------------------------------------
@@ -78,14 +79,14 @@ class Trail:
 
         It is known before the hand-over happens, since the counters go by rule.
         """
-        ahead = Trail(self._request, self._host)
+        ahead = Trail(self._request, self.host)
         ahead._hand_over(endpoint, "")
         return ahead.sequence_code
 
     def handed_over(self, endpoint: str, ce_job: str) -> None:
         self._hand_over(endpoint, ce_job)
         self.log(
-            Source.LogMonitor, "Accepted", from_=Source.JobController, from_host=self._host, local_jobid=ce_job
+            Source.LogMonitor, "Accepted", from_=Source.JobController, from_host=self.host, local_jobid=ce_job
         )
 
     def _hand_over(self, endpoint: str, ce_job: str) -> None:

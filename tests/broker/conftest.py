@@ -6,13 +6,15 @@ import dataclasses
 import datetime
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from broker import queue
+from broker import compounds, queue
 from broker.ce_client import CeEvent, CeEvents
+from broker.compounds import Compound, CompoundSubmission, Kind, NodeSubmission
+from broker.engine import Engine
 from broker.errors import CeJobUnknown, CeRefused, CeUnreachable
 from broker.ledger import Ledger
 from broker.monitor import CeMonitor, Reports, purge_ended
@@ -256,6 +258,7 @@ class World:
         journal = self.settings.journal_directory / "broker.0.log"
         self.ledger = Ledger(self.settings.database_url, journal, self.settings.interlogger_doorbell)
         self.planner = Planner(self.settings, self.ledger, self.shelf, self.elements)
+        self.engine = Engine(self.settings, self.ledger, self.shelf)
         self.reports = Reports(self.settings, self.ledger, self.planner.attempts)
 
     def restart(self) -> None:
@@ -285,6 +288,46 @@ class World:
         self.write(lambda db: queue.enqueue(db, submission, expiry_period=self.settings.expiry_period))
         return job
 
+    def compound(
+        self,
+        parents: Mapping[str, Sequence[str]],
+        kind: Kind = Kind.DAG,
+        unique: str = "Compound00000000000000",
+        owner: str = OWNER,
+    ) -> dict[str, JobId]:
+        """Hand over a compound job; its nodes' identifiers by name, its own under ``""``."""
+        job = JobId("lb.example.org", 9000, unique)
+        names = list(parents)
+        ids = {name: job.child("WMPROXY", place) for place, name in enumerate(names)}
+        nodes = [
+            NodeSubmission(
+                Submission(
+                    job=ids[name],
+                    owner=owner,
+                    fqans=("/vo",),
+                    ad=f'[ edg_jobid = "{ids[name]}"; Executable = "/bin/true" ]',
+                    proxy=str(self.proxy),
+                    sequence_code=self._registered(ids[name], "SIMPLE", parent=str(job)),
+                ),
+                place,
+                name,
+                tuple(map(names.index, parents[name])),
+            )
+            for place, name in enumerate(names)
+        ]
+        parent = CompoundSubmission(job, owner, kind, self._registered(job, kind.value.upper(), len(names)))
+        self.write(
+            lambda db: compounds.enqueue(db, parent, nodes, expiry_period=self.settings.expiry_period)
+        )
+        return {"": job, **ids}
+
+    def _registered(self, job: JobId, jobtype: str, nodes: int = 0, **more: str) -> str:
+        ui = JobLog(job, OWNER, Source.UserInterface)
+        self.logged.append(ui.event("RegJob", jdl="[]", ns="ns", nsubjobs=nodes, jobtype=jobtype, **more))
+        ns = JobLog(job, OWNER, Source.NetworkServer, ui.seqcode)
+        self.logged.append(ns.event("EnQueued", queue="broker", job="[]", result="OK"))
+        return ns.seqcode
+
     def cancel(self, job: JobId) -> bool:
         return self.write(lambda db: queue.request_cancel(db, job))
 
@@ -300,6 +343,16 @@ class World:
     def due(self, now: float = FOR_EVER) -> list[Request]:
         with self.ledger.engine.connect() as db:
             return queue.due(db, now, 100)
+
+    def advance(self, job: JobId) -> Compound:
+        """Let the engine look at a compound job; where it stands then."""
+        self.engine.advance(job)
+        with self.ledger.engine.connect() as db:
+            return compounds.get(db, job)
+
+    def waiting_compounds(self, now: float = FOR_EVER) -> list[JobId]:
+        with self.ledger.engine.connect() as db:
+            return compounds.due(db, now, 100)
 
     def step(self, job: JobId) -> Request:
         """Let a due request go on as far as it can, whatever its next try."""

@@ -214,7 +214,7 @@ def test_the_dispatcher_brings_jobs_to_their_ends_and_stops_watching_then(make_w
     for ce in world.ces:
         ce.refusing.add("delegate")
     with Doorbell.listen(world.settings.doorbell) as bell:
-        dispatcher = Dispatcher(world.settings, world.ledger, world.planner, world.elements, bell)
+        dispatcher = Dispatcher(world.settings, world.ledger, world.planner, world.engine, world.elements, bell)
         thread = threading.Thread(target=dispatcher.run, args=(stop,))
         thread.start()
         try:
@@ -252,7 +252,7 @@ def test_the_dispatcher_does_not_spin_when_a_step_fails_and_cannot_be_put_back(m
     planner = SimpleNamespace(step=step, put_back=put_back, attempts=world.planner.attempts)
     stop = threading.Event()
     with Doorbell.listen(world.settings.doorbell) as bell:
-        dispatcher = Dispatcher(world.settings, world.ledger, planner, world.elements, bell)
+        dispatcher = Dispatcher(world.settings, world.ledger, planner, world.engine, world.elements, bell)
         world.submit()
         thread = threading.Thread(target=dispatcher.run, args=(stop,))
         thread.start()
@@ -284,7 +284,7 @@ def test_a_slow_step_does_not_keep_others_that_become_due_waiting(make_world, mo
     world.write(lambda db: queue.move(db, request, next_try=time.time() + 0.5))
     began = time.monotonic()
     with Doorbell.listen(world.settings.doorbell) as bell:
-        dispatcher = Dispatcher(world.settings, world.ledger, planner, world.elements, bell)
+        dispatcher = Dispatcher(world.settings, world.ledger, planner, world.engine, world.elements, bell)
         thread = threading.Thread(target=dispatcher.run, args=(stop,))
         thread.start()
         try:

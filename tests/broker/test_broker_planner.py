@@ -32,7 +32,7 @@ def kill_at(monkeypatch):
                 armed.clear()
                 raise Killed(passed)
 
-        for module in ("planner", "monitor"):
+        for module in ("planner", "monitor", "engine"):
             monkeypatch.setattr(f"broker.{module}.point", point)
 
     return arm
