@@ -1,6 +1,11 @@
 """What comes in through the XML door, and what does not."""
 
+from unittest import mock
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
 
 from grid import xmldoor
 from grid.xmldoor import XmlRefused
@@ -70,3 +75,41 @@ def test_a_default_parser_that_somebody_else_set_changes_nothing():
             xmldoor.parse(LAUGHS)
     finally:
         etree.set_default_parser(None)
+
+
+PIECES = st.sampled_from(
+    [
+        *("<a>", "</a>", "<b x='1'>", "</b>", "<c/>", "<d:e xmlns:d='u'/>", "<!-- < -->", "<?p i?>", "<![CDATA[<y>]]>"),
+        *("&lt;", "&x;", "&#65;", "t", " ", "é", "\x00", "]]>", "<!DOCTYPE a>"),
+    ]
+)
+HEADS = st.sampled_from(
+    [
+        *("", " ", "\ufeff", "<?xml version='1.1'?>", '<?xml version="1.0" encoding="UTF-8"?>\n'),
+        *(f"<?xml version='1.0'{encoding}?>" for encoding in ("", " encoding='latin-1'", " encoding='us-ascii'")),
+    ]
+)
+
+
+def outcome(data, **limits):
+    try:
+        root = xmldoor.parse(data, **limits)
+    except XmlRefused as refused:
+        return refused.reason, refused.line
+    return etree.tostring(root, encoding="unicode"), [element.tag for element in root.iter()]
+
+
+@given(HEADS, st.lists(PIECES, max_size=12), st.sampled_from(["utf-8", "utf-16", "latin-1"]))
+def test_small_documents_that_need_no_counting_are_read_as_those_that_do(head, pieces, encoding):
+    data = f"{head}<a>{''.join(pieces)}</a>".encode(encoding, "xmlcharrefreplace")
+    usual = outcome(data)
+    with mock.patch.object(xmldoor, "_plain", lambda data, most: False):
+        assert outcome(data) == usual
+
+
+@given(st.integers(1, 12), st.integers(1, 12))
+def test_depth_is_bounded_to_the_element_whichever_way_is_taken(depth, bound):
+    data = b"<a>" * depth + b"</a>" * depth
+    assert ("deeper" in str(outcome(data, max_depth=bound)[0])) == (depth > bound)
+    hollow = b"<a>" * (depth - 1) + b"<a/>" + b"</a>" * (depth - 1)
+    assert ("deeper" in str(outcome(hollow, max_depth=bound)[0])) == (depth > bound)
