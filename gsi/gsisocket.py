@@ -134,10 +134,36 @@ class GsiSocket:
         chunk = bytes(view)  # OpenSSL wants the same bytes again when a write is repeated
         try:
             return self._wait(lambda: self._connection.send(chunk), time.monotonic() + self._timeout)
-        except SSL.SysCallError as error:
-            raise BrokenPipeError(errno.EPIPE, "the peer went away") from error
         except SSL.Error as error:
-            raise ConnectionResetError(errno.ECONNRESET, f"TLS failure: {_reason(error)}") from error
+            raise _broken(error) from error
+
+    def try_recv(self, size: int) -> bytes | None:
+        """Receive what is there, after the handshake, up to ``size`` bytes; ``b""`` when the peer has ended, None when
+        there is nothing.
+
+        :raises OSError: the connection broke.
+        """
+        try:
+            data: bytes = self._connection.recv(size)
+        except (SSL.WantReadError, SSL.WantWriteError):
+            return None
+        except SSL.Error as error:
+            return self._ended(error, b"")
+        return data
+
+    def try_send(self, data: bytes) -> int:
+        """Send what the peer takes at once, after the handshake; returns how much, 0 when nothing.  The next bytes to
+        be sent must then begin with the same ones.
+
+        :raises OSError: the connection broke.
+        """
+        try:
+            sent: int = self._connection.send(data)
+        except (SSL.WantReadError, SSL.WantWriteError):
+            return 0
+        except SSL.Error as error:
+            raise _broken(error) from error
+        return sent
 
     def sendall(self, data: Buffer, flags: int = 0) -> None:
         """Send all of ``data``; the time-out is for each piece that the peer takes."""
@@ -284,15 +310,20 @@ class GsiSocket:
         self.do_handshake()
         try:
             return self._wait(receive, time.monotonic() + self._timeout)
-        except SSL.ZeroReturnError:
+        except SSL.Error as error:
+            return self._ended(error, end)
+
+    @staticmethod
+    def _ended(error: SSL.Error, end: T) -> T:
+        """What a failed receive gives: the end, or what broke the connection."""
+        if isinstance(error, SSL.ZeroReturnError):
             return end
-        except SSL.SysCallError as error:
+        if isinstance(error, SSL.SysCallError):
             number = error.args[0] if error.args else -1
             if number <= 0:
                 return end  # end of file without close_notify, as many clients do
             raise OSError(number, "the connection broke") from error
-        except SSL.Error as error:
-            raise ConnectionResetError(errno.ECONNRESET, f"TLS failure: {_reason(error)}") from error
+        raise ConnectionResetError(errno.ECONNRESET, f"TLS failure: {_reason(error)}") from error
 
     def _wait(self, operation: Callable[[], T], deadline: float) -> T:
         while True:
@@ -328,6 +359,13 @@ class GsiSocket:
         _log.info("TLS handshake with %s failed: %s", peer, reason)
         self._failure = HandshakeFailed(reason)
         return self._failure
+
+
+def _broken(error: SSL.Error) -> OSError:
+    """What a failed send means."""
+    if isinstance(error, SSL.SysCallError):
+        return BrokenPipeError(errno.EPIPE, "the peer went away")
+    return ConnectionResetError(errno.ECONNRESET, f"TLS failure: {_reason(error)}")
 
 
 def _reason(error: SSL.Error) -> str:

@@ -6,6 +6,7 @@ read.  An upload that is refused by then (who, where, how large) is never sent.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -19,6 +20,18 @@ DRAIN_BYTES: Final = 64 << 10
 
 _LINE: Final = 64 << 10
 _CUT: Final = "the client closed the connection before the end of its request"
+
+
+class GatheredBody(io.BytesIO):
+    """``wsgi.input`` of a request whose whole body has arrived."""
+
+    too_large: Final = False
+
+    def can_finish(self) -> bool:
+        """Always: nothing of it is on the way."""
+        return True
+
+    finish = can_finish
 
 
 class RequestBody:

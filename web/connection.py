@@ -21,6 +21,7 @@ from typing import Any, Final
 from gunicorn.http.parser import RequestParser
 
 from gsi.tls import GsiSocket, ServerContext
+from web import head
 from web.errors import ClientGone, ClientTooSlow
 from web.tape import Recorder, Tape
 
@@ -51,7 +52,6 @@ _BODY: Final = re.compile(rb"\r\n(content-length|transfer-encoding|expect)[ \t]*
 _PIECE: Final = 64 << 10
 _LAST_WORDS: Final = 2.0
 _READ_ONCE: Final = 1 << 20
-_AT_ONCE: Final = 1e-9  # 0 would be the GSI socket's default: it refuses to wait for ever
 
 
 class Need(enum.Enum):
@@ -69,10 +69,12 @@ class Connection:
     To gunicorn's parser and response writer it is the socket (``recv``, ``send``, ``sendall``, time-outs).
 
     :ivar tls: the GSI socket; has the client's certificate chain.
+    :ivar ends: both addresses, as the WSGI environment has them.
     :ivar deadline: monotonic time at which a waiting connection is given up.
     :ivar served: requests answered.
     :ivar late: the body of the request did not arrive in time; all that is left is to say so.
     :ivar arrived: the whole body of the request had arrived before it was given a thread.
+    :ivar plain: the head of the request, when it is a plain one and the whole body has arrived.
     """
 
     def __init__(
@@ -84,17 +86,27 @@ class Connection:
         raw.setblocking(False)
         self.raw = raw
         self.descriptor = raw.fileno()
+        self._poll = select.poll()
+        self._poll.register(self.descriptor, select.POLLIN)
         self.peer, self.server = ends
+        self.ends = {
+            "REMOTE_ADDR": self.peer[0],
+            "REMOTE_PORT": str(self.peer[1]),
+            "SERVER_NAME": self.server[0],
+            "SERVER_PORT": str(self.server[1]),
+        }
         self.tls: GsiSocket = context.wrap_socket(raw, server_side=True)
         self.parser = RequestParser(settings, self, self.peer)
         self.deadline = time.monotonic() + HANDSHAKE_SECONDS
         self.served = 0
         self.tape: Tape | None = None
         self.arrived = False
+        self.plain: head.Head | None = None
         self.late = False
         self._patience = patience
         self._head = bytearray()
         self._wanted = 0  # bytes of head and body to be gathered; 0: the head is not complete
+        self._end = 0  # of the head
         self._held = bytearray()
         self._shaken = False
         self._lingering = 0
@@ -105,6 +117,11 @@ class Connection:
     def idle(self) -> bool:
         """No request has begun: closing it now loses nothing but a connection."""
         return self._lingering > 0 or not self._head
+
+    @property
+    def quiet(self) -> bool:
+        """No byte is here that a poll would not see."""
+        return not self._head and not self.tls.pending()
 
     @property
     def whole(self) -> bool:
@@ -130,6 +147,8 @@ class Connection:
 
     def record(self, recorder: Recorder) -> None:
         """Record the request that begins, and its answer, if that is wanted."""
+        if not recorder.wanted:
+            return
         name = f"{os.getpid()}-{id(self.raw):x}"
         self.tape = recorder.tape(name, self.peer, self.server, bytes(self._head))
 
@@ -141,12 +160,22 @@ class Connection:
         self._held.clear()
         self._waited, self._moved = 0.0, 0
 
+    def take(self) -> bytes:
+        """The body of a plain request; from now on writes wait for the client, within bounds."""
+        body = bytes(self._head[self._end : self._wanted])
+        del self._head[: self._wanted]
+        self._wanted = 0
+        self._held.clear()
+        self._waited, self._moved = 0.0, 0
+        return body
+
     def rest(self, seconds: float) -> None:
         """A request is answered; wait up to ``seconds`` for the next."""
         self.served += 1
-        leftover = self.parser.unreader.take_buffered()
-        self._end_tape(len(leftover))
-        self._head += leftover
+        if self.plain is None:
+            self._head += self.parser.unreader.take_buffered()
+        if self.tape is not None:
+            self._end_tape(len(self._head))
         self.deadline = time.monotonic() + (HEAD_SECONDS if self._head else seconds)
 
     def last(self) -> None:
@@ -166,9 +195,7 @@ class Connection:
 
     def soon(self, seconds: float) -> bool:
         """Whether bytes arrive within ``seconds`` (a short time: it holds the thread)."""
-        poll = select.poll()
-        poll.register(self.descriptor, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
+        return bool(self._poll.poll(seconds * 1000))
 
     def close(self) -> None:
         """End it."""
@@ -215,7 +242,9 @@ class Connection:
 
     def _send(self, view: memoryview) -> None:
         while view:
-            sent = self._waiting(self.tls.send, view[:_PIECE])
+            piece = bytes(view[:_PIECE])
+            # What the client takes at once has not kept anybody waiting.
+            sent = self._at_once(piece) or self._waiting(self.tls.send, piece)
             self._moved += sent
             if self.tape is not None:
                 self.tape.sent(view[:sent])
@@ -225,6 +254,12 @@ class Connection:
         if self.tape is not None:
             self.tape.end(leftover)
             self.tape = None
+
+    def _at_once(self, piece: bytes) -> int:
+        try:
+            return self.tls.try_send(piece)
+        except OSError as error:
+            raise ClientGone("the connection to the client broke") from error
 
     def _waiting(self, operation: Any, argument: Any) -> Any:
         begin = time.monotonic()
@@ -248,11 +283,9 @@ class Connection:
                 return Need(event)
             self._shaken = True
             self.deadline = time.monotonic() + HEAD_SECONDS
-        self.tls.settimeout(_AT_ONCE)
         while not self._complete():
-            try:
-                data = self.tls.recv(16 << 10)
-            except TimeoutError:
+            data = self.tls.try_recv(16 << 10)
+            if data is None:
                 return Need.READ
             if not data:
                 return Need.END
@@ -268,9 +301,13 @@ class Connection:
             end = self._head.find(b"\r\n\r\n")
             if end < 0:
                 return len(self._head) > HEAD_BYTES
-            body = _announced(bytes(self._head[: end + 2]))
+            self._end = end + 4
+            self.plain = head.plain(bytes(self._head[: self._end]))
+            if self.plain is not None and self.plain.length > GATHERED_BYTES:
+                self.plain = None
+            body = _announced(bytes(self._head[: end + 2])) if self.plain is None else self.plain.length
             self.arrived = body is not None
-            self._wanted = end + 4 + (body or 0)
+            self._wanted = self._end + (body or 0)
             self.deadline = time.monotonic() + self._patience
         return len(self._head) >= self._wanted
 
@@ -290,12 +327,12 @@ class Connection:
         return Need.READ
 
 
-def _announced(head: bytes) -> int | None:
+def _announced(field_lines: bytes) -> int | None:
     """Bytes of a body that is to be gathered; None: it is the application's to read.
 
     Whether the head is right is for the parser to say; here it is only about the moment to ask it.
     """
-    found = _BODY.findall(head)
+    found = _BODY.findall(field_lines)
     if not found:
         return 0
     (name, value), *more = found

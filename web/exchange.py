@@ -19,9 +19,11 @@ from gunicorn.http.errors import (
 )
 from gunicorn.http.message import Request
 
-from web.body import RequestBody
+from web.answer import Answer
+from web.body import GatheredBody, RequestBody
 from web.connection import Connection
 from web.errors import BodyMalformed, BodyTooLarge, ClientGone, ClientTooSlow
+from web.head import Head
 from web.tape import Recorder
 
 log = logging.getLogger("wms.web")
@@ -48,6 +50,12 @@ class Exchange:
         self._worker = worker
         self._recorder = recorder
         self._max_body = max_body
+        self._base = {
+            **wsgi.base_environ(worker.cfg),
+            "wsgi.url_scheme": "https",
+            "wsgi.multithread": True,
+            "wms.body_arrived": True,
+        }
 
     def serve(self, connection: Connection) -> bool:
         """Answer the request whose head has arrived.  Returns whether the connection can be used again."""
@@ -58,6 +66,9 @@ class Exchange:
         if connection.late:
             self._refuse(connection, 408, "the client was silent for too long; the request is given up")
             return False
+        if connection.plain is not None and connection.plain.length <= self._max_body:
+            return self._plainly(connection, connection.plain)
+        connection.plain = None
         connection.begin()
         try:
             request = next(connection.parser)
@@ -89,6 +100,32 @@ class Exchange:
         environ["gunicorn.socket"] = connection.tls
         environ["wms.body_arrived"] = connection.arrived
         environ["wsgi.multithread"] = True
+        return self._respond(connection, environ, response, body)
+
+    def _plainly(self, connection: Connection, head: Head) -> bool:
+        """Answer a plain request; its environment is what gunicorn would make of it."""
+        body = GatheredBody(connection.take())
+        environ = {
+            **self._base,
+            **head.environ,
+            **connection.ends,
+            "wsgi.input": body,
+            "gunicorn.socket": connection.tls,
+        }
+        response = Answer(head, connection, self._worker.cfg)
+        try:
+            return self._respond(connection, environ, response, body)
+        except (ClientGone, ClientTooSlow) as error:
+            log.debug("request from %s ended: %s", connection.peer, error)
+            return False
+
+    def _respond(
+        self,
+        connection: Connection,
+        environ: dict[str, Any],
+        response: wsgi.Response,
+        body: RequestBody | GatheredBody,
+    ) -> bool:
         if not self._worker.alive:
             response.force_close()
         try:
@@ -100,13 +137,19 @@ class Exchange:
                 self._refuse(connection, _status_of(error), error.description)
             return False
         except Exception:
-            log.exception("%s %r failed", request.method, environ.get("PATH_INFO"))
+            log.exception("%s %r failed", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
             if not response.headers_sent:
                 self._refuse(connection, 500, "the server failed; its log says why")
             return False
         return not response.should_close() and body.finish()
 
-    def _run(self, connection: Connection, environ: dict[str, Any], response: wsgi.Response, body: RequestBody) -> None:
+    def _run(
+        self,
+        connection: Connection,
+        environ: dict[str, Any],
+        response: wsgi.Response,
+        body: RequestBody | GatheredBody,
+    ) -> None:
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             if body.too_large:
                 raise BodyTooLarge(self._max_body)  # whatever the application made of it

@@ -55,7 +55,7 @@ class Recorder:
     """Of one worker: makes a tape for each request while the switch is there."""
 
     def __init__(self, run_dir: Path, service: str) -> None:
-        self._path = Switch.path(run_dir, service)
+        self._path = str(Switch.path(run_dir, service))
         self._seen: tuple[int, Switch | None] = (0, None)
         self._next = 1
 
@@ -63,6 +63,11 @@ class Recorder:
         """The tape for a request whose ``head`` has arrived; None when nothing is to be recorded."""
         switch = self._switch()
         return None if switch is None else Tape(self, switch, connection, (_place(client), _place(server)), head)
+
+    @property
+    def wanted(self) -> bool:
+        """Something may be to be recorded."""
+        return os.access(self._path, os.F_OK)
 
     def _switch(self) -> Switch | None:
         try:
@@ -76,7 +81,7 @@ class Recorder:
 
     def _read(self) -> Switch | None:
         try:
-            return Switch(**json.loads(self._path.read_bytes()))
+            return Switch(**json.loads(Path(self._path).read_bytes()))
         except (OSError, ValueError, TypeError) as error:
             log.warning("the switch %s cannot be read, nothing is recorded: %s", self._path, error)
             return None

@@ -71,6 +71,7 @@ class GsiWorker(Worker):  # type: ignore[misc]
         recorder = Recorder(settings.run_dir, settings.name)
         self._exchange = Exchange(self, settings.max_body, recorder)
         self._patience = settings.request_timeout
+        self._keepalive = settings.keepalive
         super().init_process()
 
     def handle_quit(self, sig: int, frame: object) -> None:
@@ -186,10 +187,13 @@ class GsiWorker(Worker):  # type: ignore[misc]
             need = connection.advance()
             if need is Need.SERVICE:
                 if self._exchange.serve(connection):
-                    connection.rest(self.cfg.keepalive)
+                    connection.rest(self._keepalive)
                 else:
                     connection.last()
-                continue
+                    continue
+                if not connection.quiet:
+                    continue
+                need = Need.READ  # the kernel knows of all that comes now
             if need is Need.END:
                 self._drop(connection)
                 return
