@@ -16,6 +16,10 @@
         ├── TooManyAttributes 1510
         └── NotAccepted       1219, 1220  the server does not take such a job
 
+    grid.errors.InvalidArgument
+    ├── NotExpressible        1225  an element of a JSDL document has no equivalent here; knows its path
+    └── TemplateRefused       1225  a template cannot be made of these arguments
+
 The sentences are those of the gLite JDL library, which clients and their users know; the position, when the
 attribute stands in the submitted text, is added in parentheses at the end.
 """
@@ -25,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
-from grid.errors import JdlError
+from grid.errors import InvalidArgument, JdlError
 
 __all__ = [
     "AlreadySet",
@@ -35,8 +39,10 @@ __all__ = [
     "MandatoryMissing",
     "NodeFaults",
     "NotAccepted",
+    "NotExpressible",
     "NotSet",
     "Position",
+    "TemplateRefused",
     "TooManyAttributes",
     "TypeMismatch",
     "WrongCombination",
@@ -224,3 +230,27 @@ class NotAccepted(AttributeFault):
     """A kind of job that this server does not take."""
 
     default_code = 1220
+
+
+class NotExpressible(InvalidArgument):
+    """An element of a JSDL document cannot be said in a job description.
+
+    :ivar element: the names of the elements down to it, joined by slashes.
+    :ivar reason: what is wrong with it, and how to mend it.
+    """
+
+    def __init__(self, element: str, reason: str) -> None:
+        self.element = element
+        self.reason = reason
+        super().__init__(f"JSDL {element}: {reason}")
+
+
+class TemplateRefused(InvalidArgument):
+    """A template cannot be made of these arguments.
+
+    :ivar argument: which one.
+    """
+
+    def __init__(self, argument: str, reason: str) -> None:
+        self.argument = argument
+        super().__init__(f"Invalid Argument: {argument} {reason}")

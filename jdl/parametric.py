@@ -75,7 +75,7 @@ def _values(ad: ClassAd, max_nodes: int) -> list[Parameter]:
     where = ad.where("ParameterStep")
     if step == 0:
         line, column = (where.line, where.column) if where else (0, 0)
-        text = "ParameterStep is 0: a division by zero, the values would never end; it must be 1 or more"
+        text = "JDL Attribute ParameterStep must be different from zero, division by zero not allowed"
         raise JdlSyntaxError(text, line=line, column=column)
     given = ad.get("Parameters")
     if given is None:
