@@ -30,6 +30,10 @@ _FORWARDED = (
     "VirtualOrganisation",
     "CertificateSubject",
     "MyProxyServer",
+    "PerusalFileEnable",
+    "PerusalTimeInterval",
+    "PerusalListFileURI",
+    "PerusalFilesDestURI",
     "edg_jobid",
 )
 _CE_ID = re.compile(r"(?P<host>[^:/]+):(?P<port>\d+)/(?P<service>[^-]+)-(?P<lrms>[^-]+)-(?P<queue>.+)")

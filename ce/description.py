@@ -14,6 +14,7 @@ from grid.limits import MAX_FILE_NAME, MAX_JDL_BYTES
 from grid.seqcode import SequenceCode
 from jdl.classad import ClassAd
 from jdl.parser import parse
+from jdl.perusal import MOST_SECONDS, wants_perusal
 
 MAX_FILES = 1000
 """Items of one sandbox list."""
@@ -28,6 +29,15 @@ class SandboxFile:
 
     name: str
     uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Perusal:
+    """What of the job may be looked at while it runs: where the list of files is, where new bytes go, how often."""
+
+    list_uri: str
+    destination: str
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ class JobDescription:
     output: tuple[SandboxFile, ...]
     output_patterns: tuple[str, ...]
     output_base: str | None
+    perusal: Perusal | None
     queue: str
     batch_system: str | None
     vo: str | None
@@ -79,6 +90,7 @@ def read_description(text: str) -> JobDescription:
         output=output,
         output_patterns=patterns,
         output_base=base,
+        perusal=_perusal(ad),
         queue=_needed(ad, "QueueName"),
         batch_system=ad.string("BatchSystem"),
         vo=ad.string("VirtualOrganisation"),
@@ -168,6 +180,16 @@ def _output(ad: ClassAd) -> tuple[tuple[SandboxFile, ...], tuple[str, ...], str 
     plain = [name for name in names if not _WILDCARD.search(name)]
     files = [SandboxFile(name, f"{base.rstrip('/')}/{posixpath.basename(name)}") for name in plain]
     return tuple(files), tuple(name for name in names if _WILDCARD.search(name)), base
+
+
+def _perusal(ad: ClassAd) -> Perusal | None:
+    if not wants_perusal(ad):
+        return None
+    uris = []
+    for name in ("PerusalListFileURI", "PerusalFilesDestURI"):
+        uris.append(_needed(ad, name))
+        _https(name, uris[-1])
+    return Perusal(uris[0], uris[1], min(max(1, ad.integer("PerusalTimeInterval") or 0), MOST_SECONDS))
 
 
 def _bounded(attribute: str, items: tuple[str, ...]) -> tuple[str, ...]:

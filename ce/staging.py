@@ -83,6 +83,7 @@ class Staging:
         settings = self._settings
         directory = settings.jobs_directory / job
         queue = settings.queue(description.queue)
+        perusal = description.perusal
         internals = {**dict(settings.internals), MARKER: job, "GLITE_WMS_LOG_DESTINATION": settings.host}
         internals["EDG_WL_NOSETPGRP"] = "1"
         if description.grid_id is not None:
@@ -101,6 +102,7 @@ class Staging:
             "output": [{"name": item.name, "uri": item.uri} for item in description.output],
             "output_patterns": description.output_patterns,
             "output_base": description.output_base,
+            "perusal": perusal and {"list": perusal.list_uri, "to": perusal.destination, "seconds": perusal.seconds},
             "work": str(directory / "work"),
             "tmp": str(directory / "tmp"),
             "proxy": str(directory / "control" / "proxy.pem"),

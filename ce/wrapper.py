@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # a wrapper loads what it needs: modules are a third of what a short job costs
     import http.client
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import IO, Any, NoReturn
     from urllib.parse import SplitResult
 
@@ -36,6 +36,10 @@ if TYPE_CHECKING:  # a wrapper loads what it needs: modules are a third of what 
 MINIMUM_PYTHON = (3, 9)
 RESULT_VERSION = 1
 CHUNK = 1 << 18
+PEEK_CHUNK = 1 << 20
+PEEK_ROUND = 16 << 20  # bytes that one look sends at most
+MOST_PEEKED = 100
+LAST_LOOK = 30.0
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGXCPU, signal.SIGALRM)
 PROXY_EXPIRED = "Job killed by the jobwrapper because of user proxy expiration"
 SAFE_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -61,11 +65,12 @@ class Terminated(BaseException):
 
 
 class TransferError(Exception):
-    """A file could not be moved; ``permanent`` when another try cannot help."""
+    """A file could not be moved; ``permanent`` when another try cannot help, ``status`` what the server answered."""
 
-    def __init__(self, sentence: str, permanent: bool = False) -> None:
+    def __init__(self, sentence: str, permanent: bool = False, status: int = 0) -> None:
         super().__init__(sentence)
         self.permanent = permanent
+        self.status = status
 
 
 class Journal:
@@ -164,7 +169,8 @@ class Transfers:
             self._connections[key] = http.client.HTTPSConnection(key[0], key[1], timeout=timeout, context=self._tls())
         return self._connections[key]
 
-    def _forget(self, parts: SplitResult) -> None:
+    def forget(self, parts: SplitResult) -> None:
+        """Close the connection to a server; the next request makes a new one."""
         connection = self._connections.pop((parts.hostname or "", parts.port or 443), None)
         if connection is not None:
             connection.close()
@@ -196,7 +202,7 @@ class Transfers:
             except (OSError, http.client.HTTPException) as error:
                 refused = type(error).__name__ in ("SSLCertVerificationError", "CertificateError")
                 failure = TransferError(f"{parts.netloc}: {error}", permanent=refused)
-            self._forget(parts)
+            self.forget(parts)
             left -= 1
             log(f"{uri}: {failure} ({0 if failure.permanent else left} tries left)")
             if failure.permanent or left <= 0:
@@ -238,16 +244,32 @@ class Transfers:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise TransferError("not a regular file", permanent=True)
-            connection = self._connection(parts)
-            headers = {"Content-Length": str(status.st_size), "Content-Type": "application/octet-stream"}
-            try:
-                connection.request("PUT", target(parts), body=Exactly(file, status.st_size), headers=headers)
-            except (BrokenPipeError, ConnectionResetError):
-                log("the server ended the upload early; reading its answer")
-            answer = connection.getresponse()
-            if answer.status not in (200, 201, 204):
-                raise refusal(answer)
-            answer.read()
+            self.send(parts, Exactly(file, status.st_size), status.st_size)
+
+    def send(self, parts: SplitResult, body: Exactly | bytes, size: int) -> None:
+        """PUT ``size`` bytes."""
+        connection = self._connection(parts)
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        try:
+            connection.request("PUT", target(parts), body=body, headers=headers)
+        except (BrokenPipeError, ConnectionResetError):
+            log("the server ended the upload early; reading its answer")
+        answer = connection.getresponse()
+        if answer.status not in (200, 201, 204):
+            raise refusal(answer)
+        answer.read()
+
+    def read(self, parts: SplitResult, most: int) -> bytes:
+        """The first ``most`` bytes of a small file."""
+        connection = self._connection(parts)
+        connection.request("GET", target(parts))
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise refusal(answer)
+        data = answer.read(most)
+        if not answer.isclosed():
+            self.forget(parts)
+        return data
 
 
 class Exactly:
@@ -273,7 +295,229 @@ def refusal(answer: http.client.HTTPResponse) -> TransferError:
     """The server's own sentence, bounded; whether to try again is decided by the status."""
     sentence = answer.read(2048).decode("utf-8", "replace").strip()
     again = answer.status in (408, 425, 429) or answer.status >= 500
-    return TransferError(f"{answer.status} {answer.reason}: {sentence}", permanent=not again)
+    return TransferError(f"{answer.status} {answer.reason}: {sentence}", permanent=not again, status=answer.status)
+
+
+class Peeked:
+    """One file that is looked at: how far it was sent, and the chunk that is on its way.
+
+    ``pending`` keeps its name and its bytes until the server is known to have it: sent again under the same name it
+    replaces itself, so nothing arrives twice.  ``uncertain``: a try had no clear answer.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.file: tuple[int, int] | None = None
+        self.offset = 0
+        self.pending: tuple[str, bytes] | None = None
+        self.uncertain = False
+        self.refused = False
+        self.pause = 0
+        self.patience = 1
+
+    def delivered(self) -> None:
+        """The server has the pending chunk."""
+        if self.pending is not None:
+            self.offset += len(self.pending[1])
+        self.pending, self.uncertain, self.patience = None, False, 1
+
+
+class Perusal:
+    """Sends the new bytes of the files that the user wants to see while the payload runs.
+
+    It looks at once and then by the interval; the list may change at any time.  A list that cannot be fetched or a
+    chunk that cannot be sent waits for the next look.  Nothing that happens here reaches the job.
+    """
+
+    def __init__(self, job: Job) -> None:
+        import threading
+
+        order = job["perusal"]
+        self._list: str = order["list"]
+        self._to: str = order["to"].rstrip("/")
+        self._seconds = float(order["seconds"])
+        self._transfers = Transfers({**job, "transfer_timeout": min(20.0, float(job.get("transfer_timeout", 20.0)))})
+        self._work = os.open(job["work"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._place = os.readlink(f"/proc/self/fd/{self._work}").rstrip("/") + "/"
+        self._files: dict[str, Peeked] = {}
+        self._moment = ""
+        self._count = 0
+        self._end = threading.Event()
+        self._last_look = True
+        self._thread = threading.Thread(target=self._run, name="perusal", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the thread takes no signals, they are for the one that waits for the payload."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+        try:
+            self._thread.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def finish(self, *, last_look: bool) -> None:
+        """End, after a last look if there is to be one; it has LAST_LOOK seconds."""
+        self._last_look = last_look
+        self._end.set()
+        self._thread.join(LAST_LOOK if last_look else 0.0)
+
+    def _run(self) -> None:
+        while True:
+            self._look(PEEK_ROUND, None)
+            if self._end.wait(self._seconds):
+                break
+        if self._last_look:
+            for file in self._files.values():
+                file.pause = 0
+            self._look(None, time.monotonic() + LAST_LOOK)
+        self._transfers.close()
+
+    def _look(self, budget: int | None, deadline: float | None) -> None:
+        """One look: chunk by chunk of one file after the other, until nothing is new or the bounds are met."""
+        try:
+            waiting = self._due(self._names())
+            while waiting and (budget is None or budget > 0) and (deadline is None or time.monotonic() < deadline):
+                file = waiting.pop(0)
+                sent = self._send_next(file)
+                if sent:
+                    waiting.append(file)
+                    budget = None if budget is None else budget - sent
+        except (ValueError, TransferError) as error:
+            log(f"perusal: {error}")
+
+    def _due(self, names: list[str]) -> list[Peeked]:
+        files = []
+        for name in names:
+            if name not in self._files and len(self._files) >= 10 * MOST_PEEKED:
+                log(f"perusal: {name}: too many different files were looked at")
+                continue
+            file = self._files.setdefault(name, Peeked(name))
+            file.pause -= file.pause > 0
+            if not file.pause:
+                files.append(file)
+        return files
+
+    def _names(self) -> list[str]:
+        try:
+            text = self._twice(self._list, lambda parts: self._transfers.read(parts, 1 << 16)).decode("utf-8")
+        except TransferError as error:
+            if error.status == 404:
+                return []
+            raise
+        names = [line for line in text.split("\n") if line and ".." not in line.split("/") and line[0] != "/"]
+        return names[:MOST_PEEKED]
+
+    def _send_next(self, file: Peeked) -> int:
+        """Send the next chunk of a file; returns its size, 0 when there is none or it could not be sent."""
+        try:
+            chunk = file.pending = file.pending or self._next(file)
+        except (OSError, ValueError) as error:
+            log(f"perusal: {file.name} cannot be read: {error}")
+            return 0
+        if chunk is None:
+            return 0
+        name, data = chunk
+        try:
+            self._twice(f"{self._to}/{name}", lambda parts: self._transfers.send(parts, data, len(data)), file)
+        except TransferError as error:
+            if error.status == 409 and file.uncertain:
+                file.delivered()  # an earlier try did arrive
+                return len(data)
+            if not error.status:
+                raise  # the server cannot be reached: the others need not try
+            self._not_sent(file, error)
+            return 0
+        file.delivered()
+        return len(data)
+
+    def _not_sent(self, file: Peeked, error: TransferError) -> None:
+        log(f"perusal: {file.name}: {error}")
+        if error.status in (408, 413, 425, 429, 507) or error.status >= 500:
+            file.uncertain = file.uncertain or error.status not in (413, 507)
+            file.pause, file.patience = file.patience + 1, min(64, 2 * file.patience)
+            return
+        file.pending, file.uncertain = None, False
+        file.refused = error.status not in (404, 409)
+
+    def _next(self, file: Peeked) -> tuple[str, bytes] | None:
+        """The name and the bytes of what is new in a file; a truncated or replaced one begins anew."""
+        descriptor = None if file.refused else self._open(file.name)
+        if descriptor is None:
+            return None
+        try:
+            status = os.fstat(descriptor)
+            if file.file != (status.st_dev, status.st_ino) or status.st_size < file.offset:
+                file.file, file.offset = (status.st_dev, status.st_ino), 0
+            data = os.pread(descriptor, PEEK_CHUNK, file.offset)
+        finally:
+            os.close(descriptor)
+        if not data:
+            return None
+        from urllib.parse import quote
+
+        self._moment = max(self._moment, time.strftime("%Y%m%d%H%M%S", time.gmtime()))
+        self._count += 1
+        return quote(f"{file.name.rpartition('/')[2]}.{self._moment}_{self._count:06d}"), data
+
+    def _open(self, name: str) -> int | None:
+        """Open a regular file of the working directory; None when there is none.
+
+        Links are followed as far as they stay inside.  What it is is found out without opening it: a device or a
+        FIFO might not like that.
+        """
+        try:
+            place = os.open(name, os.O_PATH | os.O_CLOEXEC, dir_fd=self._work)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            path = f"/proc/self/fd/{place}"
+            inside = os.readlink(path).startswith(self._place)
+            if not inside or not stat.S_ISREG(os.fstat(place).st_mode):
+                return None
+            return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        finally:
+            os.close(place)
+
+    def _twice(self, uri: str, action: Callable[[SplitResult], Any], file: Peeked | None = None) -> Any:
+        """Do ``action``, once more when the kept connection was not alive any more."""
+        import http.client
+        from urllib.parse import urlsplit
+
+        parts = urlsplit(uri)
+        for last in (False, True):
+            try:
+                return action(parts)
+            except (OSError, http.client.HTTPException) as error:
+                self._transfers.forget(parts)
+                if file is not None:
+                    file.uncertain = True
+                if last:
+                    raise TransferError(f"{parts.netloc}: {error}") from error
+            except TransferError:
+                self._transfers.forget(parts)  # part of the answer may be unread
+                raise
+
+
+@contextlib.contextmanager
+def looked_at(job: Job) -> Iterator[None]:
+    """Let the user see the job's files while it runs, when the description allows it."""
+    perusal = None
+    if job.get("perusal"):
+        try:
+            perusal = Perusal(job)
+            perusal.start()
+        except (OSError, RuntimeError, ValueError) as error:
+            log(f"perusal: it cannot begin: {error}")
+            perusal = None
+    last_look = False
+    try:
+        yield
+        last_look = True
+    except Terminated as end:
+        last_look = end.upload
+        raise
+    finally:
+        if perusal is not None:
+            perusal.finish(last_look=last_look)
 
 
 def log(sentence: str) -> None:
@@ -496,7 +740,8 @@ def work(job: Job, journal: Journal, transfers: Transfers, outcome: Job) -> None
             raise Failure("Working directory not writable")
         fetch_input(job, transfers)
         transfers.close()  # the server would not keep them open as long as the payload may run
-        outcome["exit_code"], outcome["signal"], outcome["usage"] = execute(job, journal, began)
+        with looked_at(job):
+            outcome["exit_code"], outcome["signal"], outcome["usage"] = execute(job, journal, began)
         end_leftovers()
         for kind in ("real", "user", "sys"):
             journal.event("ResourceUsage", resource=kind, quantity=outcome["usage"][kind], unit="s")

@@ -20,6 +20,7 @@ from jdl.errors import JdlSyntaxError, MandatoryMissing, NotAccepted, TypeMismat
 from jdl.jobtype import check_job_type, check_listener
 from jdl.nodes import ListExpr, Literal
 from jdl.parser import SUBMITTED
+from jdl.perusal import check_perusal
 from jdl.sandbox import check_input, check_input_names, check_output, check_path, check_zipped, leaf
 
 __all__ = [
@@ -239,6 +240,7 @@ _STEPS: Final = (
     _Step(check_cost_rank, ("rank", "inputdata", "datarequirements", "dataaccessprotocol")),
     _Step(_check_formats, ("submitto", "usercontact", "usertags")),
     _Step(check_listener, ("jobtype", "listenerport", "listenerhost", "listenerpipename")),
+    _Step(check_perusal, ("perusalfilesdesturi", "perusaltimeinterval")),
 )
 
 

@@ -78,6 +78,9 @@ class WmproxySection:
     max_input_sandbox: int = 100_000_000
     max_input_sandbox_files: int = 50
     max_output_sandbox_files: int = 50
+    min_perusal_interval: int = 10
+    max_perusal_files: int = 15
+    max_perusal_bytes: int = 100_000_000
     registration_deadline: float = 10.0
     match_deadline: float = 60.0
     limit: tuple[LimitSection, ...] = ()

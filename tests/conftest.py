@@ -146,6 +146,8 @@ def make_node():
 def node(make_node) -> Node:
     """One running node that tests share; they leave it running and do not revoke alice."""
     made = make_node()
+    file = made.root / "wms.toml"
+    file.write_text(file.read_text().replace("[wmproxy]\n", "[wmproxy]\nmin_perusal_interval = 1\n"))
     made.wms("up", "--detach")
     made.proxy("alice")
     made.proxy("bob")

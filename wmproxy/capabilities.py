@@ -7,7 +7,6 @@ from jdl.tree import ClassAd
 
 _LISTS = ("InputData", "DataRequirements", "OutputData", "ZippedISB")
 _STRINGS = ("Prologue", "Epilogue")
-_SWITCHES = ("PerusalFileEnable",)
 
 
 def check_served(ad: ClassAd) -> None:
@@ -18,7 +17,6 @@ def check_served(ad: ClassAd) -> None:
     asked = [
         *(name for name in _LISTS if name in ad),
         *(name for name in _STRINGS if ad.string(name)),
-        *(name for name in _SWITCHES if ad.boolean(name)),
     ]
     for name in asked:
         raise NotAccepted(

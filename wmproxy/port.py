@@ -17,6 +17,7 @@ from wmproxy.authorization import AuthorizationPoint
 from wmproxy.control import Controller
 from wmproxy.errors import IdEmpty, NothingMatches, ProtocolNotAvailable
 from wmproxy.jobs import Job
+from wmproxy.perusal import Perusal
 from wmproxy.registration import Registration
 from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
@@ -42,6 +43,7 @@ class WMProxyPort:
         starter: Starter,
         controller: Controller,
         sandboxes: Sandboxes,
+        perusal: Perusal,
         delegations: DelegationStore,
         acl: AccessLists,
     ) -> None:
@@ -51,6 +53,7 @@ class WMProxyPort:
         self._starter = starter
         self._controller = controller
         self._sandboxes = sandboxes
+        self._perusal = perusal
         self._delegations = delegations
         self._acl = acl
 
@@ -191,6 +194,19 @@ class WMProxyPort:
             raise IdEmpty("Job")
         record = self._read(call, jobId)
         return proxyinfo.describe(proxyinfo.of_job(self._sandboxes.of(head(record))))
+
+    # -- perusal -----------------------------------------------------------------------------------------
+
+    @operation("Says which files of a job may be looked at while it runs.", Rule.WRITER, codes=(1226,))
+    def enableFilePerusal(self, call: Call, jobId: str, fileList: list[str]) -> None:
+        self._perusal.enable(self._written(call, jobId), fileList)
+
+    @operation("What has come of a file of a running job since the last call.", Rule.READER, codes=(1226,))
+    def getPerusalFiles(self, call: Call, jobId: str, file: str, allChunks: bool, protocol: str) -> list[str]:
+        record = self._read(call, jobId)
+        protocols = _protocols(protocol or "default")
+        names = self._perusal.files(record, file, all_chunks=allChunks)
+        return [self._sandboxes.url(record.job, "peek", name) for name in names for _ in protocols]
 
     # -- shared ------------------------------------------------------------------------------------------
 

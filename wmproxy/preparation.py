@@ -6,15 +6,17 @@ from urllib.parse import unquote
 
 from grid.jobid import JobId
 from jdl.complete import complete_for_start
+from jdl.perusal import complete_perusal
 from jdl.sandbox import input_files
 from jdl.tree import ClassAd
 from wmproxy.errors import WrongPhase
 from wmproxy.sandboxes import Sandboxes
 
 
-def prepare(ad: ClassAd, job: JobId, sandboxes: Sandboxes) -> ClassAd:
+def prepare(ad: ClassAd, job: JobId, sandboxes: Sandboxes, perusal_seconds: int) -> ClassAd:
     """Complete a registered description for its start.
 
+    :param perusal_seconds: the shortest interval of perusal.
     :raises WrongPhase: when a file that the client should have uploaded is not there: the job could only fail.
     """
     directory = sandboxes.of(job).input
@@ -29,4 +31,4 @@ def prepare(ad: ClassAd, job: JobId, sandboxes: Sandboxes) -> ClassAd:
             f"the input sandbox is not complete, {', '.join(missing[:5])} has not been uploaded to "
             f"{sandboxes.url(job, 'input')}",
         )
-    return complete_for_start(ad)
+    return complete_perusal(complete_for_start(ad), sandboxes.url(job), perusal_seconds)

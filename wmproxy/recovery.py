@@ -58,7 +58,8 @@ class Recovery:
         """The same in the foreground, and uploads that were cut off too; returns how many jobs were removed."""
         count = self.finish()
         for job in self._sandboxes.jobs():
-            for directory in (self._sandboxes.of(job).input, self._sandboxes.of(job).output):
+            places = self._sandboxes.of(job)
+            for directory in (places.input, places.output, places.peek):
                 upload.sweep(directory, 0.0)  # no upload is under way before the service starts
         return count
 

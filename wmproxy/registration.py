@@ -88,7 +88,11 @@ class Registration:
         with self._existing(caller, text, delegation_id) as (record, directory, ad, events):
             joblog = JobLog(record.job, record.owner, Source.NetworkServer, record.sequence_code, self._settings.host)
             more, submission = handover(
-                joblog, prepare(ad, record.job, self._sandboxes), record, directory, client
+                joblog,
+                prepare(ad, record.job, self._sandboxes, self._settings.min_perusal_interval),
+                record,
+                directory,
+                client,
             )
             started = replace(record, phase=Phase.STARTED, sequence_code=joblog.seqcode)
 

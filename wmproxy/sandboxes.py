@@ -45,6 +45,10 @@ class JobDirectory:
         return self.path / "output"
 
     @property
+    def peek(self) -> Path:
+        return self.path / "peek"
+
+    @property
     def proxy(self) -> Path:
         return self.path / "user.proxy"
 

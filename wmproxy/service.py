@@ -35,6 +35,7 @@ from wmproxy.housekeeping import Housekeeping
 from wmproxy.ledger import Ledger
 from wmproxy.load import LoadLimiter
 from wmproxy.operations import DELEGATION_1, DELEGATION_2, PORT, keys
+from wmproxy.perusal import Perusal
 from wmproxy.port import WMProxyPort
 from wmproxy.recovery import Recovery
 from wmproxy.registration import Registration
@@ -106,6 +107,7 @@ class Application:
             Starter(settings, self._parts.ledger, sandboxes),
             Controller(settings, self._parts.ledger, sandboxes, self._parts.bookkeeping),
             sandboxes,
+            Perusal(sandboxes, settings.max_perusal_files),
             delegations,
             self._parts.acl,
         )

@@ -20,6 +20,9 @@ class WmproxySettings:
     :ivar lb_host: host (and ``lb_port``: query port) of the bookkeeping server, as written into job ids.
     :ivar limits: load limits, by the key of an operation or ``AllOperations``.
     :ivar max_output_files: files in one output directory; patterns may bring more than are named.
+    :ivar min_perusal_interval: the shortest PerusalTimeInterval, whole seconds, and that of jobs that name none.
+    :ivar max_perusal_files: files of one job that are looked at while it runs.
+    :ivar max_perusal_bytes: of what one job sends of these files.
     :ivar version: what getVersion answers; digits and dots only, old clients compare it with 2.2.0, 2.9.0, 3.0.0.
     """
 
@@ -48,6 +51,9 @@ class WmproxySettings:
     max_input_sandbox_files: int = 50
     max_output_sandbox_files: int = 50
     max_output_files: int = 1000
+    min_perusal_interval: int = 10
+    max_perusal_files: int = 15
+    max_perusal_bytes: int = 100_000_000
     registration_deadline: float = 10.0
     match_deadline: float = 60.0
     expiry_period: float = 86_400.0

@@ -56,7 +56,12 @@ class Starter:
                     raise JobNotFound(str(record.job))
                 if current.phase is not Phase.REGISTERED:
                     raise WrongPhase(str(record.job), _ALREADY[current.phase])
-                ad = prepare(parse(directory.jdl_to_start.read_text("utf-8")), record.job, self._sandboxes)
+                ad = prepare(
+                    parse(directory.jdl_to_start.read_text("utf-8")),
+                    record.job,
+                    self._sandboxes,
+                    self._settings.min_perusal_interval,
+                )
                 self._hand_over(current, ad, directory, client)
         except FileNotFoundError as error:
             raise InternalFailure(f"the sandbox of {record.job} is damaged; purge the job and submit again") from error

@@ -1,4 +1,7 @@
-"""Who may move which file of a sandbox: input in before the start, output in by the job, all out to the owner."""
+"""Who may move which file of a sandbox: input in before the start, output in by the job, all out to the owner.
+
+What is in ``peek`` has rules of its own (:mod:`wmproxy.peektransfer`).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from wmproxy.authorization import AuthorizationPoint
 from wmproxy.errors import JobNotFound, PermissionMissing
 from wmproxy.jobs import Job, Phase
 from wmproxy.ledger import Ledger
+from wmproxy.peektransfer import PeekTransfer
 from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
 
@@ -27,8 +31,8 @@ _UNKNOWN = "there is no such file here, or it is not yours"
 class SandboxPolicy:
     """The transfer policy of the sandbox tree (:class:`web.transfer.TransferPolicy`).
 
-    Only ``/<sandbox directory>/<xx>/<job>/{input,output}/<name>`` exist, and only for the job's owner and those on its
-    access list; a job of somebody else and no job are the same 404.
+    Only ``/<sandbox directory>/<xx>/<job>/{input,output,peek}/<name>`` exist, and only for the job's owner and those on
+    its access list; a job of somebody else and no job are the same 404.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class SandboxPolicy:
         self._authorization = authorization
         self._ledger = ledger
         self._settings = settings
+        self._peeks = PeekTransfer(settings.max_perusal_bytes)
 
     def locate(self, identity: Identity, method: str, path: str) -> Location:
         """Find the place of a URL path.
@@ -45,7 +50,7 @@ class SandboxPolicy:
         :raises TransferRefused: with the HTTP status and one sentence.
         """
         parts = path.strip("/").split("/")
-        if len(parts) != 5 or parts[0] != self._sandboxes.name or parts[3] not in ("input", "output"):
+        if len(parts) != 5 or parts[0] != self._sandboxes.name or parts[3] not in ("input", "output", "peek"):
             raise TransferRefused(404, _UNKNOWN)
         try:
             job = JobId.from_file_name(parts[2])
@@ -57,6 +62,8 @@ class SandboxPolicy:
         if parts[1] != job.reduced:
             raise TransferRefused(404, _UNKNOWN)
         directory = self._sandboxes.of(job)
+        if parts[3] == "peek":
+            return self._peeks.locate(record, directory, method, parts[4], self._may_write_output)
         if method in ("GET", "HEAD"):
             return Location(directory.input if parts[3] == "input" else directory.output, parts[4], None, None)
         if parts[3] == "output":

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import shlex
 import signal
 import socket
-import ssl
 import subprocess
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,71 +15,6 @@ import pytest
 import ce.wrapper
 from grid.doorbell import Doorbell
 from gsi.ca import TestCA
-
-CODE = "UI=000000:NS=0000000006:WM=000004:BH=0000000000:JSS=000002:LM=000000:LRMS=000000:APP=000000:LBS=000000"
-
-
-@dataclass
-class Wrapped:
-    """A control directory and what came of it."""
-
-    control: Path
-    work: Path
-    python: Path
-    order: dict[str, object]
-    go: bytes = b"go\n"
-
-    def begin(self, **changes: object) -> subprocess.Popen[bytes]:
-        (self.control / "job.json").write_text(json.dumps({**self.order, **changes}))
-        child = subprocess.Popen(
-            [str(self.python), "-I", "-S", "-B", ce.wrapper.__file__, str(self.control)],
-            stdin=subprocess.PIPE,
-            env={"PATH": "/usr/bin:/bin"},
-            start_new_session=True,
-        )
-        assert child.stdin is not None
-        child.stdin.write(self.go)
-        child.stdin.close()
-        return child
-
-    def run(self, **changes: object) -> dict:
-        assert self.begin(**changes).wait(30.0) == 0
-        return self.result()
-
-    def shell(self, script: str, **changes: object) -> dict:
-        return self.run(arguments=["-c", script], **changes)
-
-    def result(self) -> dict:
-        return json.loads((self.control / "result.json").read_text())
-
-    def output(self) -> str:
-        return (self.work / "out").read_text()
-
-
-@pytest.fixture
-def wrapped(place: Path, python: Path) -> Wrapped:
-    for name in ("control", "work", "tmp"):
-        (place / name).mkdir()
-    order = {
-        "sequence_code": CODE,
-        "executable": "/bin/sh",
-        "arguments": [],
-        "environment": [],
-        "internals": {"GLITE_WMS_JOBID": "https://lb:9000/x"},
-        "stdout": "out",
-        "stderr": "err",
-        "input": [],
-        "output": [],
-        "work": str(place / "work"),
-        "tmp": str(place / "tmp"),
-        "proxy": str(place / "proxy.pem"),
-        "certificates": str(place / "trust"),
-        "transfer_tries": 3,
-        "transfer_first_wait": 0.01,
-        "transfer_timeout": 5.0,
-        "kill_grace": 0.3,
-    }
-    return Wrapped(place / "control", place / "work", python, order)
 
 
 def test_the_exit_code_is_the_payloads_and_the_verdict_is_ok(wrapped):
@@ -206,83 +136,6 @@ def test_each_step_rings_the_doorbell(wrapped, place):
         assert child.wait(10.0) == 0
     lines = (wrapped.control / "status").read_text().splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["RUNNING", "REALLY-RUNNING"]
-
-
-@dataclass
-class Behaviour:
-    """What the test server does next: entries are taken off the list, request by request."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    faults: list[object] = field(default_factory=list)
-    seen: list[tuple[str, str, str]] = field(default_factory=list)
-
-
-@pytest.fixture
-def server(place: Path) -> Iterator[tuple[Behaviour, str]]:
-    ca = TestCA.create(place / "ca", "/DC=org/DC=example/CN=Test CA")
-    ca.install(place / "trust")
-    ca.issue_user("alice").save(place / "proxy.pem")
-    ca.issue_host(["localhost"]).save(place / "host.pem")
-    behaviour = Behaviour()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            """Keep the test's output clean."""
-
-        def answer(self, status: int, body: bytes, **headers: str) -> None:
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_GET(self) -> None:
-            behaviour.seen.append(("GET", self.path, self.headers.get("Range", "")))
-            data = behaviour.files.get(self.path)
-            fault = behaviour.faults.pop(0) if behaviour.faults else None
-            if isinstance(fault, int):
-                self.answer(fault, b"the server is tired")
-            elif data is None:
-                self.answer(404, b"there is no such file here")
-            elif fault == "cut":
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(data)))
-                self.send_header("ETag", '"1"')
-                self.end_headers()
-                self.wfile.write(data[: len(data) // 2])
-                self.close_connection = True
-            elif self.headers.get("Range"):
-                begin = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
-                span = f"bytes {begin}-{len(data) - 1}/{len(data)}"
-                self.answer(206, data[begin:], Content_Range=span)
-            else:
-                self.answer(200, data)
-
-        def do_PUT(self) -> None:
-            behaviour.seen.append(("PUT", self.path, ""))
-            data = self.rfile.read(int(self.headers["Content-Length"]))
-            fault = behaviour.faults.pop(0) if behaviour.faults else None
-            if isinstance(fault, int):
-                self.answer(fault, b"no room for this file")
-            else:
-                behaviour.files[self.path] = data
-                self.answer(201, b"")
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(place / "host.pem")
-    listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    listener.daemon_threads = True
-    listener.socket = context.wrap_socket(listener.socket, server_side=True)
-    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield behaviour, f"https://localhost:{listener.server_port}"
-    finally:
-        listener.shutdown()
-        listener.server_close()
-        thread.join(10.0)
 
 
 def test_files_come_and_go_with_their_bytes(wrapped, server):

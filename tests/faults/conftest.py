@@ -28,6 +28,7 @@ from grid.jobid import JobId
 from grid.states import JobState
 from gsi.tls import client_context
 from lb.client import Bookkeeping
+from web.client import FileClient
 from wsdl.client import SoapClient
 from wsdl.transport import ServiceUnreachable
 
@@ -46,7 +47,7 @@ while [ $i -lt 200 ]; do echo "line $i of $1"; i=$((i+1)); done | tee data.txt
 echo "end $GLITE_WMS_JOBID $GLITE_CREAM_JOBID $$" >> {runs}
 """
 JDL = """[
-  Executable = "{executable}"; Arguments = "{word} {seconds}"; {sandbox}
+  Executable = "{executable}"; Arguments = "{word} {seconds}"; {sandbox} {more}
   StdOutput = "out.txt"; StdError = "err.txt"; OutputSandbox = {{ "out.txt", "err.txt", "data.txt" }};
 ]"""
 ENDS = {"Done": JobState.Done, "Aborted": JobState.Aborted, "Cancelled": JobState.Cancelled}
@@ -163,7 +164,9 @@ class Grid:
 
     # jobs
 
-    def submit(self, *, sandbox: bool = True, seconds: float | None = None, tries: int = 8) -> Submitted:
+    def submit(
+        self, *, sandbox: bool = True, seconds: float | None = None, tries: int = 8, more: str = ""
+    ) -> Submitted:
         """Submit until a submission is confirmed, as a user would while services come and go."""
         word = f"job-{next(self._numbers)}"
         pause = self.random.random() if seconds is None else seconds
@@ -174,6 +177,7 @@ class Grid:
             word=word,
             seconds=f"{pause:.2f}",
             sandbox='InputSandbox = "payload.sh";' if sandbox else "",
+            more=more,
         )
         (directory / "job.jdl").write_text(jdl)
         for number in range(tries):
@@ -233,16 +237,32 @@ class Grid:
 
     def call(self, operation: str, **parts):
         """An operation of WMProxy, once, as alice; None when there was no answer."""
-        root = self.node.root
-        proxy = root / "credentials" / "users" / "alice" / "proxy.pem"
-        context = client_context(root / "trust" / "certificates", proxy)
         endpoint = self.node.configuration().wmproxy_endpoint
-        with SoapClient("WMProxy.wsdl", "WMProxy_PortType", endpoint, context) as client:
+        with SoapClient("WMProxy.wsdl", "WMProxy_PortType", endpoint, self._context()) as client:
             try:
                 return client.call(operation, **parts)
             except ServiceUnreachable as error:
                 self.incidents.append(f"{operation} was not answered: {error.description}")
                 return None
+
+    def look(self, job: str, *, again: bool = False) -> bytes | None:
+        """What has come of ``out.txt`` since the last look (``again``: all of it); None when there was no answer."""
+        uris = self.call("getPerusalFiles", jobId=job, file="out.txt", allChunks=again, protocol="https")
+        if uris is None:
+            return None
+        directory = Path(tempfile.mkdtemp(dir=self.node.work))
+        files = FileClient(self._context())
+        try:
+            for number, uri in enumerate(uris):
+                files.get(uri, directory / f"{number:04d}")
+        finally:
+            files.close()
+        return b"".join(path.read_bytes() for path in sorted(directory.iterdir()))
+
+    def _context(self):
+        root = self.node.root
+        proxy = root / "credentials" / "users" / "alice" / "proxy.pem"
+        return client_context(root / "trust" / "certificates", proxy)
 
     # the books
 

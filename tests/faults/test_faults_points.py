@@ -77,6 +77,8 @@ CASES = [
     Case("ce.cancel.committed", "ce", "cancel", always=True),
     Case("wmproxy.purge.committed", "wmproxy", "purge", always=True),
     Case("wmproxy.acl.written", "wmproxy", "acl", always=True),
+    Case("wmproxy.perusal.merged", "wmproxy", "perusal", always=True),
+    Case("wmproxy.perusal.removed", "wmproxy", "perusal"),
     *(
         Case(point, service, flow)
         for point in ("lb.outbox.journalled", "lb.outbox.deleted", "lb.journal.written")
@@ -199,6 +201,21 @@ class Flows:
         owner, *others = self.grid.call("getACLItems", jobId=job.job)
         assert others == people
         assert owner.endswith("/CN=Alice")
+
+    def perusal(self) -> None:
+        """A file is looked at, and the call that merges its chunks dies."""
+        job = self.grid.submit(more="PerusalFileEnable = true;", seconds=0)
+        self.grid.call("enableFilePerusal", jobId=job.job, fileList=["out.txt"])
+        self.grid.settle(40)
+        self.arm()
+        assert self.grid.look(job.job) is None
+        self.died()
+        self.grid.ready()
+        every = b"".join(b"line %d of %s\n" % (number, job.word.encode()) for number in range(200))
+        served = self.case.point.endswith("removed")  # then it was, although the answer did not arrive
+        assert self.grid.look(job.job) == (b"" if served else every)
+        assert self.grid.look(job.job) == b""
+        assert self.grid.look(job.job, again=True) == every
 
     def restart(self) -> None:
         """A service that logs events restarts; while it is down its journal is found delivered and is removed."""

@@ -20,9 +20,11 @@ IMPLEMENTED = {
     "getVersion", "getProxyReq", "putProxy", "jobRegister", "jobStart", "jobSubmit", "jobListMatch", "jobCancel",
     "jobPurge", "getJDL", "getSandboxDestURI", "getSandboxBulkDestURI", "getOutputFileList", "getJobStatus",
     "getMaxInputSandboxSize", "getTransferProtocols", "getACLItems", "addACLItems", "removeACLItem",
-    "getDelegatedProxyInfo", "getJobProxyInfo",
+    "getDelegatedProxyInfo", "getJobProxyInfo", "enableFilePerusal", "getPerusalFiles",
 }  # fmt: skip
 OWNERS_ONLY = {
+    "enableFilePerusal": "<fileList><Item>out</Item></fileList>",
+    "getPerusalFiles": "<file>out</file><allChunks>true</allChunks><protocol>https</protocol>",
     "jobStart": "",
     "jobCancel": "",
     "jobPurge": "",
@@ -66,7 +68,8 @@ def test_without_certificate_the_sentence_says_so(nobody):
 @pytest.mark.parametrize("operation", sorted(IMPLEMENTED))
 def test_no_implemented_operation_answers_without_certificate(nobody, operation):
     parts = "".join(
-        f"<{part.name}>ORIGINAL</{part.name}>" for part in WMPROXY.operations[operation].request.parts
+        f"<{part.name}>{'true' if part.name == 'allChunks' else 'ORIGINAL'}</{part.name}>"
+        for part in WMPROXY.operations[operation].request.parts
     )
     fault = nobody.call(f"<w:{operation}>{parts}</w:{operation}>").fault()
     assert (fault.method, fault.code) == (operation, "1206")

@@ -87,8 +87,8 @@ def test_no_name_leads_out_of_the_sandbox(alice, place, tail):
             assert secret not in answer.body
 
 
-@pytest.mark.parametrize("name", ["user.proxy", ".user.proxy.bak", "JDLOriginal", "JDLToStart", "input", "peek/x"])
-def test_only_input_and_output_can_be_reached(alice, place, name):
+@pytest.mark.parametrize("name", ["user.proxy", ".user.proxy.bak", "JDLOriginal", "JDLToStart", "input", "other/x"])
+def test_only_input_output_and_peek_can_be_reached(alice, place, name):
     answer = alice.http("GET", f"{place.removesuffix('/input')}/{name}")
     assert answer.status == 404
     assert alice.http("PUT", f"{place.removesuffix('/input')}/{name}", b"x").status == 404
