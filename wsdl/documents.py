@@ -28,7 +28,9 @@ _IMPORTS: Final = (
 class Documents:
     """The documents of one service, made ready once.
 
-    :param names: names of documents; the first is what ``?wsdl`` answers.  What they import is found.
+    :param names: names of documents; the first is what ``?wsdl`` answers.  What they import is found.  When it has
+        ports of other namespaces it is also there without them (:func:`alone`): PHP's SoapClient, Perl's SOAP::Lite
+        and Java's wsimport cannot keep equal names of two namespaces apart.
     :param addresses: URL of each WSDL port by its name; a port that is not named has the first URL.
     :raises DocumentUnknown: when the package lacks one.
     :raises ConfigurationError: when there is no address.
@@ -43,6 +45,7 @@ class Documents:
         self._ready: dict[str, bytes] = {}
         for name in names:
             self._prepare(name)
+        self._prepare_alone(self.main)
 
     def answer(self, environ: Mapping[str, Any]) -> Answer | None:
         """The answer to a GET or HEAD that asks for a document; None when it asks for something else."""
@@ -63,6 +66,26 @@ class Documents:
         root = library.root(name)
         needed = imported(root)
         self._ready[name] = b""  # documents may import one another
+        self._ready[name] = self._finished(root)
+        for other in needed:
+            self._prepare(other)
+
+    def _prepare_alone(self, name: str) -> None:
+        """The document without the ports of others, for tools that cannot tell two namespaces apart."""
+        root = library.root(name)
+        space = root.get("targetNamespace")
+        imports = [node for node in root.iterchildren(f"{{{WSDL}}}import") if node.get("namespace") != space]
+        ports = [node for node in root.iter(f"{{{WSDL}}}port") if _space(node, node.get("binding", "")) != space]
+        if not ports:
+            return
+        for node in (*imports, *ports):
+            parent = node.getparent()
+            if parent is not None:
+                parent.remove(node)
+        self._ready[alone(name)] = self._finished(root)
+
+    def _finished(self, root: etree._Element) -> bytes:
+        """The document with live addresses."""
         for node in root.iter(f"{{{WSDL}}}port"):
             for address in node.iterchildren(f"{{{WSDL_SOAP}}}address"):
                 address.set("location", self._addresses.get(node.get("name", ""), self.address))
@@ -72,9 +95,18 @@ class Documents:
                 if location is not None:
                     kind = "xsd" if location.endswith(".xsd") else "wsdl"
                     node.set(attribute, f"{self.address}?{kind}={quote(location)}")
-        self._ready[name] = etree.tostring(root, encoding="UTF-8", xml_declaration=True)
-        for other in needed:
-            self._prepare(other)
+        return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
+
+
+def alone(name: str) -> str:
+    """What the document is called that describes only the ports of its own namespace: ``WMProxy-alone.wsdl``."""
+    return f"{name.removesuffix('.wsdl')}-alone.wsdl"
+
+
+def _space(node: etree._Element, name: str) -> str | None:
+    """The namespace of a QName in the content of an element."""
+    prefix, colon, _ = name.rpartition(":")
+    return node.nsmap.get(prefix if colon else None)
 
 
 def _headers(kind: str, body: bytes) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from lxml import etree
 from grid import xmldoor
 from grid.xmldoor import XmlRefused
 from wsdl.codec import set_text
-from wsdl.faults import FaultCode, WireFault
+from wsdl.faults import FaultCode, WireFault, historical_form
 from wsdl.names import BODY, ENVELOPE, HEADER, SOAP, XSI, local
 
 _MUST_UNDERSTAND: Final = f"{{{SOAP}}}mustUnderstand"
@@ -83,13 +83,21 @@ def _empty(prefix: str, space: str) -> etree._Element:
     return envelope
 
 
-def write_fault(body: etree._Element, fault: WireFault) -> None:
-    """Put a fault into a Body (SOAP 1.1 §4.4: unqualified children, faultcode a qualified name)."""
+def write_fault(body: etree._Element, fault: WireFault, *, historical: bool = False) -> None:
+    """Put a fault into a Body (SOAP 1.1 §4.4: unqualified children, faultcode a qualified name).
+
+    :param historical: repeat the detail's element in the form of gLite's server, for those who look for that
+        (:func:`wsdl.faults.historical_form`).
+    """
     element = etree.SubElement(body, FAULT)
     etree.SubElement(element, "faultcode").text = f"SOAP-ENV:{fault.code}"
     set_text(etree.SubElement(element, "faultstring"), fault.text)
     if fault.detail is not None:
-        etree.SubElement(element, "detail").append(fault.detail)
+        detail = etree.SubElement(element, "detail")
+        again = historical_form(fault.detail) if historical else None
+        detail.append(fault.detail)
+        if again is not None:
+            detail.append(again)
 
 
 def to_bytes(envelope: etree._Element) -> bytes:

@@ -12,13 +12,15 @@ L&B                     ``<genericFault>`` with code, text, description
 CREAM                   like WMProxy's, with a capital ``MethodName``
 ======================  =====================================================================================
 
-Old clients shaped three rules: all members are always sent (the Python and Java clients break on a missing one),
+Old clients shaped four rules: all members are always sent (the Python and Java clients break on a missing one),
 ``xsi:type`` is always there (gSOAP's C++ clients choose by it), and only faults that the operation declares are
-used; for any other error the general one carries the unchanged ErrorCode.
+used; for any other error the general one carries the unchanged ErrorCode; callers that are made by gSOAP get the
+historical form of a WMProxy fault as a second child of the detail (docs/decisions/0024).
 """
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 from collections.abc import Callable, Mapping
@@ -80,6 +82,20 @@ class WireFault:
     code: FaultCode
     text: str
     detail: etree._Element | None = None
+
+
+def historical_form(detail: etree._Element) -> etree._Element | None:
+    """A WMProxy fault as gLite's server sent it: ``<fault xsi:type="glitens:JobUnknownFaultType">``; None for others.
+
+    The users' commands of gLite, made by gSOAP 2.7, look for this child of the detail and trust ``xsi:type``: without
+    it they show no more than the faultstring, or read through a null pointer.
+    """
+    if namespace(str(detail.tag)) != WMPROXY or detail.get(XSI_TYPE) is None:
+        return None
+    again = etree.Element("fault", nsmap={prefix: space for prefix, space in detail.nsmap.items() if prefix})
+    again.set(XSI_TYPE, detail.get(XSI_TYPE, ""))
+    again.extend(copy.deepcopy(child) for child in detail)
+    return again
 
 
 class FaultWriter:

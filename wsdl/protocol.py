@@ -118,8 +118,8 @@ class SoapProtocol(ProtocolBase):  # type: ignore[misc]
         return envelope.to_bytes(document)
 
     @staticmethod
-    def fault(fault: WireFault) -> bytes:
-        """The envelope with a fault."""
+    def fault(fault: WireFault, *, historical: bool = False) -> bytes:
+        """The envelope with a fault; see :func:`wsdl.envelope.write_fault`."""
         document, body = envelope.answer("glitens", WMPROXY)
-        envelope.write_fault(body, fault)
+        envelope.write_fault(body, fault, historical=historical)
         return envelope.to_bytes(document)

@@ -34,6 +34,7 @@ _log: Final = logging.getLogger("wms.wsdl")
 
 _OK: Final = "200 OK"
 _FAULT: Final = "500 Internal Server Error"
+_GSOAP: Final = "gSOAP/"
 _ALLOW: Final = ("Allow", "GET, HEAD, POST")
 
 
@@ -186,8 +187,9 @@ def _unforeseen(where: str) -> InternalFailure:
 class SoapServer:
     """The server side of HTTP, as a WSGI callable.
 
-    POST is a call; GET and HEAD with ``?wsdl`` answer the contract; anything else is refused.  Every answer to a
-    POST is a SOAP envelope, faults with HTTP status 500 (SOAP 1.1 §6.2).
+    POST is a call; GET and HEAD with ``?wsdl`` answer the contract; anything else is refused.  What is wrong with a
+    POST as an HTTP request (its Content-Type, its length) is answered with 4xx and a sentence; every other answer is
+    a SOAP envelope, faults with HTTP status 500 (SOAP 1.1 §6.2, WS-I Basic Profile 1.1 R1125 and R1126).
 
     :param protocol: has been given the table of operations.
     """
@@ -212,7 +214,9 @@ class SoapServer:
                 self._identify(environ)
             data = read_body(environ, self._max_bytes)
         except RequestRefused as refused:
-            return reply(start_response, refused.status, XML, SoapProtocol.fault(WireFault("Client", refused.text)))
+            # Not a fault: a fault's status is 500 (WS-I Basic Profile 1.1 R1126), that of wrong HTTP is 4xx (R1125).
+            text = f"{refused.text}. The contract of this service is at {self._documents.address}?wsdl\n"
+            return reply(start_response, refused.status, TEXT, text.encode())
         except AuthenticationFailed as error:
             return reply(start_response, _FAULT, XML, SoapProtocol.fault(WireFault("Client", error.description)))
         try:
@@ -228,7 +232,8 @@ class SoapServer:
             request = protocol.request(data)
             return _OK, protocol.answer(request.wire, request.function(environ, *request.values))
         except SoapFault as error:
-            return _FAULT, protocol.fault(error.wire)
+            agent = str(environ.get("HTTP_USER_AGENT", ""))
+            return _FAULT, protocol.fault(error.wire, historical=agent.startswith(_GSOAP))
 
     def _not_a_call(self, environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
         method = environ["REQUEST_METHOD"]

@@ -110,6 +110,10 @@ class Service:
         assert dict(headers)["Content-Length"] == str(len(body)) or method == "HEAD"
         return Answer(status, dict(headers), body)
 
+    @staticmethod
+    def envelope(entry: str, namespace: str = WMPROXY) -> bytes:
+        return envelope(entry, namespace)
+
     def post(self, entry: str, namespace: str = WMPROXY, header: str = "") -> Answer:
         """The envelope around ``entry``; the prefix ``n`` is ``namespace``."""
         return self.http("POST", envelope(entry, namespace, header))

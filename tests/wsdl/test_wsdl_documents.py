@@ -56,6 +56,18 @@ def test_every_import_leads_to_a_document_that_is_served(service: Make) -> None:
     }
 
 
+def test_the_port_alone_is_described_for_tools_that_mix_namespaces_up(service: Make) -> None:
+    found = service().http("GET", QUERY_STRING="wsdl=WMProxy-alone.wsdl")
+    assert found.status == "200 OK" and addresses(found.body) == [ADDRESS]
+    whole, alone = (etree.fromstring(service().http("GET", QUERY_STRING=f"wsdl={n}").body) for n in (
+        "WMProxy.wsdl", "WMProxy-alone.wsdl"))  # fmt: skip
+    wsdl = "{http://schemas.xmlsoap.org/wsdl/}"
+    assert not alone.findall(f"{wsdl}import")
+    for part in ("message", "portType", "binding", "types"):
+        kept = [etree.tostring(node, method="c14n") for node in alone.findall(f"{wsdl}{part}")]
+        assert kept == [etree.tostring(node, method="c14n") for node in whole.findall(f"{wsdl}{part}")]
+
+
 @pytest.mark.parametrize(
     "query",
     [

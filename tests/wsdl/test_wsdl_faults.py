@@ -44,6 +44,34 @@ def test_a_typed_fault_byte_by_byte(service: Make) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("agent", "tags"),
+    [
+        ("gSOAP/2.7", [f"{{{WMPROXY}}}JobUnknownFault", "fault"]),
+        ("gSOAP/2.8", [f"{{{WMPROXY}}}JobUnknownFault", "fault"]),
+        ("Axis/1.4", [f"{{{WMPROXY}}}JobUnknownFault"]),
+        ("", [f"{{{WMPROXY}}}JobUnknownFault"]),
+    ],
+)
+def test_gsoap_gets_the_historical_form_behind_the_contracts_and_nobody_else(
+    service: Make, agent: str, tags: list[str]
+) -> None:
+    made = service(jobCancel=errors.JobUnknown("no such job", causes=["one", "two"]))
+    found = made.http("POST", made.envelope("<n:jobCancel><jobId>j</jobId></n:jobCancel>"), HTTP_USER_AGENT=agent)
+    entries = list(found.fault.find("detail"))
+    assert [entry.tag for entry in entries] == tags
+    for entry in entries:
+        assert entry.get(XSI) == "glitens:JobUnknownFaultType" and entry.nsmap["glitens"] == WMPROXY
+        assert members(entry) == members(entries[0]) and len(members(entry)) == 6
+
+
+def test_the_historical_form_is_of_wmproxy_alone(service: Make) -> None:
+    made = service(putProxy=errors.DelegationError("refused"))
+    entry = "<n:putProxy><delegationID/><proxy/></n:putProxy>"
+    found = made.http("POST", made.envelope(entry, D2), HTTP_USER_AGENT="gSOAP/2.7")
+    assert found.detail.tag == f"{{{D2}}}DelegationException"
+
+
 @pytest.mark.parametrize("code", sorted(codes.TABLE))
 def test_every_code_is_answered_with_a_fault_that_the_operation_declares(code: int) -> None:
     contract = Contract.load("WMProxy.wsdl")

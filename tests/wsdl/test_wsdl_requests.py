@@ -181,7 +181,8 @@ def test_the_soapaction_does_not_matter(version: Any, action: str | None) -> Non
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "json"])
 def test_content_types_that_a_foreign_page_can_post_are_refused(version: Any, kind: str) -> None:
     found = version.http("POST", GOOD, CONTENT_TYPE=kind)
-    assert found.status == "415 Unsupported Media Type" and "text/xml" in found.faultstring
+    assert found.status == "415 Unsupported Media Type" and "text/xml" in found.text
+    assert found.headers["Content-Type"].startswith("text/plain")  # a fault would have to be 500 (BP 1.1 R1126)
     assert version.handler.calls == []
 
 
@@ -198,7 +199,7 @@ def test_too_many_bytes_are_refused_before_they_are_read(service: Make) -> None:
             raise AssertionError("the body was read")
 
     found = made.http("POST", GOOD, CONTENT_LENGTH="1001", **{"wsgi.input": Unread()})
-    assert found.status == "413 Content Too Large" and "1000" in found.faultstring
+    assert found.status == "413 Content Too Large" and "1000" in found.text
 
 
 def test_a_chunked_body_is_taken_up_to_the_limit(service: Make) -> None:
@@ -227,7 +228,7 @@ def test_a_chunked_body_is_taken_up_to_the_limit(service: Make) -> None:
 )
 def test_odd_lengths_and_encodings_get_a_proper_answer(version: Any, environ: dict[str, str], status: int) -> None:
     found = version.http("POST", GOOD, **environ)
-    assert found.code == status and found.faultcode == "SOAP-ENV:Client"
+    assert found.code == status and "?wsdl" in found.text and b"Envelope" not in found.body
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "get"])
