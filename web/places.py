@@ -26,6 +26,26 @@ class TransferRefused(Exception):
         self.headers = headers
 
 
+class Room(Protocol):
+    """Where the bytes of one upload are counted while they arrive; made for it and used by it alone."""
+
+    def grow(self, directory: int, descriptor: int, name: str, size: int) -> None:
+        """Have room for ``size`` bytes, and make the open file that long: whoever counts files sees it.
+
+        :param directory: the open directory of the upload, in which ``name`` is what the file will be called.
+        :raises TransferRefused: when there is not so much.
+        """
+        ...
+
+    def naming(self, directory: int, name: str, size: int) -> AbstractContextManager[None]:
+        """Inside, the upload of ``size`` bytes gets its name."""
+        ...
+
+    def give_back(self) -> None:
+        """The upload has ended and, if it got no name, its file is gone.  Called once in any case."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """Where a file of a transfer is.
@@ -36,6 +56,7 @@ class Location:
     :ivar commit: makes the context in which an upload gets its name; it may hold a lock, and refuse with
         :class:`TransferRefused` because the moment has passed.
     :ivar hidden: names that begin with a dot may be uploaded.
+    :ivar room: where the bytes of an upload are counted; None: nowhere.
     """
 
     directory: Path
@@ -43,6 +64,7 @@ class Location:
     max_bytes: int | None = None
     commit: Callable[[], AbstractContextManager[object]] | None = None
     hidden: bool = False
+    room: Room | None = None
 
 
 class TransferPolicy(Protocol):

@@ -21,6 +21,9 @@ from web.places import Location, TransferRefused, directory_of
 
 BLOCK: Final = 256 << 10
 
+STEP: Final = 4 << 20
+"""Bytes by which the room of an upload of unknown length grows."""
+
 _PARTIAL: Final = re.compile(r"\.upload-[0-9a-f]{16}")
 
 
@@ -60,9 +63,10 @@ def store(location: Location, environ: Mapping[str, Any]) -> Stored:
 
     The bytes go to a temporary name in the same directory, mode 0600, and are fsynced; inside the policy's
     ``commit`` context the file gets its name and the directory is fsynced.  Of several uploads to one name the
-    last to finish wins, whole.  Whatever goes wrong, nothing is left behind.
+    last to finish wins, whole.  Whatever goes wrong, nothing is left behind.  A file whose length was announced is
+    that long before the first byte comes, so that one which does not fit is never sent.
 
-    :raises TransferRefused: 400, 411, 412, 413, 415, 507, or what the policy's ``commit`` says.
+    :raises TransferRefused: 400, 411, 412, 413, 415, 507, or what the policy's ``commit`` and ``room`` say.
     :raises BodyTooLarge: the server's own limit was passed.
     :raises ClientGone: the client went away.
     """
@@ -79,7 +83,7 @@ def store(location: Location, environ: Mapping[str, Any]) -> Stored:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
             try:
-                checksum = _receive(descriptor, environ["wsgi.input"].read, location)
+                checksum = _receive(directory, descriptor, environ["wsgi.input"].read, location, declared)
                 if expected is not None and checksum != expected:
                     raise TransferRefused(400, f"{location.name!r} does not have the digest announced; send it again")
                 digest.keep(descriptor, checksum)
@@ -92,28 +96,52 @@ def store(location: Location, environ: Mapping[str, Any]) -> Stored:
                 raise
             finally:
                 os.close(descriptor)
+                if location.room is not None:
+                    location.room.give_back()
     except OSError as error:
         raise _refusal(location.name, error) from error
 
 
-def _receive(descriptor: int, read: Callable[[int], bytes], location: Location) -> bytes:
+def _receive(
+    directory: int, descriptor: int, read: Callable[[int], bytes], location: Location, declared: int | None
+) -> bytes:
     limit, received, checksum = location.max_bytes, 0, hashlib.sha256()
+    room = 0
+    if declared is not None:
+        room = _grow(location, directory, descriptor, declared, declared)
     while block := read(BLOCK):
         received += len(block)
         if limit is not None and received > limit:
             raise _too_large(location.name, limit)
+        if received > room:
+            room = _grow(location, directory, descriptor, received, received + STEP)
         checksum.update(block)
         view = memoryview(block)
         while view:
             view = view[os.write(descriptor, view) :]
+    if room > received:
+        os.ftruncate(descriptor, received)
     return checksum.digest()
 
 
+def _grow(location: Location, directory: int, descriptor: int, needed: int, wanted: int) -> int:
+    """Have room for ``needed`` bytes, better for ``wanted``; returns for how many there is."""
+    if location.room is None:
+        return needed
+    if wanted > needed:
+        with contextlib.suppress(TransferRefused):
+            location.room.grow(directory, descriptor, location.name, wanted)
+            return wanted
+    location.room.grow(directory, descriptor, location.name, needed)
+    return needed
+
+
 def _name(location: Location, directory: int, temporary: str, descriptor: int, checksum: bytes) -> Stored:
-    context = location.commit() if location.commit is not None else contextlib.nullcontext()
-    with context:
-        created = _status(directory, location.name) is None
-        os.rename(temporary, location.name, src_dir_fd=directory, dst_dir_fd=directory)
+    with location.commit() if location.commit is not None else contextlib.nullcontext():
+        room, size = location.room, os.fstat(descriptor).st_size
+        with room.naming(directory, location.name, size) if room is not None else contextlib.nullcontext():
+            created = _status(directory, location.name) is None
+            os.rename(temporary, location.name, src_dir_fd=directory, dst_dir_fd=directory)
         os.fsync(directory)
     faultpoints.point("web.upload.named")
     status = os.fstat(descriptor)

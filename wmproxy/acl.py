@@ -8,17 +8,16 @@ administrator writes may hold whatever GACL has.  The nodes of a compound job fo
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from grid.dn import is_dn
-from grid.errors import InternalFailure, TimedOut
+from grid.errors import InternalFailure
 from grid.faultpoints import point
+from grid.filelock import lock
 from grid.files import read_bounded, write_private
 from grid.fqan import Fqan, FqanError
 from grid.jobid import JobId
@@ -34,7 +33,6 @@ MAX_ITEMS = 200
 """Items of one job, the owner's included."""
 
 _OWNER = Permission.READ | Permission.LIST | Permission.WRITE
-_LOCK_SECONDS = 30.0
 
 
 def head(record: Job) -> JobId:
@@ -140,7 +138,7 @@ class AccessLists:
         except FileNotFoundError:
             raise JobNotFound(str(record.job)) from None
         try:
-            _lock(descriptor)
+            lock(descriptor)
             yield
         except FileNotFoundError:  # it was purged under us
             raise JobNotFound(str(record.job)) from None
@@ -174,14 +172,3 @@ def _credential(item: str) -> Credential:
         return Credential("voms", str(Fqan.parse(text)))
     except FqanError as error:
         raise AclItemUnfit(item) from error
-
-
-def _lock(descriptor: int) -> None:
-    deadline = time.monotonic() + _LOCK_SECONDS
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise TimedOut(f"another operation on the job has not ended within {_LOCK_SECONDS:.0f} s") from None
-        time.sleep(0.01)

@@ -14,6 +14,7 @@
     │   ├── AclItemMissing
     │   └── Drained                the server takes no new work
     ├── QuotaExceeded              1224, with the numbers
+    ├── TooManyWaiting             1224, jobs that are registered and not started
     ├── OperationNotAllowed
     │   ├── WrongPhase             the job is past, or not yet at, the moment for this
     │   ├── OwnersAclItem          the owner cannot be taken off the list
@@ -143,6 +144,20 @@ class OwnersAclItem(OperationNotAllowed):
         reason = "Removal of the item representing user that has registered the job is not allowed"
         super().__init__(
             f"The Operation is not allowed: {reason}", causes=[f"JobOperationException: {reason} (job {job})"]
+        )
+
+
+class TooManyWaiting(GridError):
+    """A user has too many jobs that are registered and not started."""
+
+    default_code = 1224
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(
+            f"not enough quota: {limit} of your jobs are registered and have not been started, and no more may be; "
+            "start them, or cancel and purge them",
+            causes=[f"QuotaError: {limit} registered jobs"],
         )
 
 

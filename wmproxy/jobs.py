@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from grid.jobid import JobId
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 metadata = sa.MetaData(info={"room": "wmproxy"})
 
 _JOBS = sa.Table(
@@ -27,6 +27,17 @@ _JOBS = sa.Table(
     sa.Column("sequence_code", sa.String(160), nullable=False),
     sa.Column("created", sa.Float, nullable=False),
 )
+# Only what waits for its start stands in it, so a job that is submitted at once costs it nothing.
+sa.Index(
+    "wmproxy_jobs_waiting",
+    _JOBS.c.owner,
+    _JOBS.c.created,
+    sqlite_where=_JOBS.c.phase == "registered",
+    postgresql_where=_JOBS.c.phase == "registered",
+)
+
+_REGISTERED: sa.ColumnElement[str] = sa.literal_column("'registered'")
+"""As it stands in the index, so that a planner sees that the index may be used."""
 
 # Made once: making a statement costs several times what running it does.
 _INSERT = _JOBS.insert()
@@ -102,3 +113,21 @@ def set_sequence_code(connection: Connection, job: JobId, sequence_code: str) ->
 def in_phase(connection: Connection, phase: Phase) -> set[str]:
     """The identifiers of all jobs in a phase."""
     return {row[0] for row in connection.execute(sa.select(_JOBS.c.job_id).where(_JOBS.c.phase == phase.value))}
+
+
+def owners(connection: Connection) -> dict[str, str]:
+    """Identifier and owner of every job that has not been purged."""
+    wanted = sa.select(_JOBS.c.job_id, _JOBS.c.owner).where(_JOBS.c.phase != Phase.PURGED.value)
+    return {row[0]: row[1] for row in connection.execute(wanted)}
+
+
+def waiting(connection: Connection, owner: str, most: int) -> int:
+    """How many jobs of ``owner`` are registered and not started; counting stops at ``most``."""
+    some = sa.select(_JOBS.c.job_id).where(_JOBS.c.phase == _REGISTERED, _JOBS.c.owner == owner).limit(most)
+    return connection.execute(sa.select(sa.func.count()).select_from(some.subquery())).scalar_one()
+
+
+def waiting_since(connection: Connection, moment: float, most: int) -> list[JobId]:
+    """Jobs that were registered before ``moment`` (seconds since the epoch) and have not been started."""
+    some = sa.select(_JOBS.c.job_id).where(_JOBS.c.phase == _REGISTERED, _JOBS.c.created < moment).limit(most)
+    return [JobId.parse(row[0]) for row in connection.execute(some)]

@@ -18,6 +18,7 @@ from wmproxy.control import Controller
 from wmproxy.errors import IdEmpty, NothingMatches, ProtocolNotAvailable
 from wmproxy.jobs import Job
 from wmproxy.perusal import Perusal
+from wmproxy.quota import Quota
 from wmproxy.registration import Registration
 from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
@@ -28,7 +29,7 @@ from wsdl.types import DestURIStruct, JobIdStruct, JobStatusStruct, ProxyInfoStr
 
 PROTOCOLS = ("https",)
 
-_NEW_JOB = (*JDL, *PROXY, 1226, 1227)
+_NEW_JOB = (*JDL, *PROXY, 1224, 1226, 1227)
 """Error codes of what makes a job."""
 
 
@@ -46,6 +47,7 @@ class WMProxyPort:
         perusal: Perusal,
         delegations: DelegationStore,
         acl: AccessLists,
+        quota: Quota,
     ) -> None:
         self._settings = settings
         self._authorization = authorization
@@ -56,6 +58,7 @@ class WMProxyPort:
         self._perusal = perusal
         self._delegations = delegations
         self._acl = acl
+        self._quota = quota
 
     # -- information -------------------------------------------------------------------------------------
 
@@ -73,6 +76,15 @@ class WMProxyPort:
     def getTransferProtocols(self, call: Call) -> list[str]:
         self._authorization.known(call.environ, call.operation)
         return list(PROTOCOLS)
+
+    @operation("The bytes that the caller's sandboxes may have; -1 for any number.", Rule.KNOWN, key="getQuota")
+    def getTotalQuota(self, call: Call) -> tuple[int, int]:
+        self._authorization.known(call.environ, call.operation)
+        return self._quota.total()
+
+    @operation("The bytes that are left of the quota; -1 for any number.", Rule.KNOWN, codes=(1224,))
+    def getFreeQuota(self, call: Call) -> tuple[int, int]:
+        return self._quota.free(self._authorization.known(call.environ, call.operation).dn)
 
     # -- delegation --------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -34,12 +35,17 @@ class Recovery:
 
     A registration that goes on holds its directory's start lock, so what is free and has no row was cut off.  The
     job may be known to L&B; there it is aborted, since nobody will ever start it.
+
+    :param recount: makes the accounts of sandbox space anew; what was under way in a worker that died is in them.
     """
 
-    def __init__(self, settings: WmproxySettings, ledger: Ledger, sandboxes: Sandboxes) -> None:
+    def __init__(
+        self, settings: WmproxySettings, ledger: Ledger, sandboxes: Sandboxes, recount: Callable[[], object]
+    ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._sandboxes = sandboxes
+        self._recount = recount
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recovery", daemon=True)
 
@@ -93,6 +99,7 @@ class Recovery:
         ring(self._settings.broker_doorbell)  # for what was committed and not rung for
         try:
             count = self.finish()
+            self._recount()
         except (GridError, OSError, SQLAlchemyError) as error:
             log.error("sandboxes that a crash left will be looked at after the next start: %s", error)
             return

@@ -39,6 +39,7 @@ from wmproxy.errors import TooManyFiles
 from wmproxy.jobs import Job, Phase
 from wmproxy.ledger import Ledger
 from wmproxy.preparation import prepare
+from wmproxy.quota import Quota
 from wmproxy.recovery import Recovery
 from wmproxy.sandboxes import JobDirectory, Sandboxes
 from wmproxy.settings import WmproxySettings
@@ -59,6 +60,7 @@ class Registration:
         authorization: AuthorizationPoint,
         registrar: Registrar,
         recovery: Recovery,
+        quota: Quota,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -67,6 +69,7 @@ class Registration:
         self._authorization = authorization
         self._registrar = registrar
         self._recovery = recovery
+        self._quota = quota
 
     def register(self, caller: Identity, text: str, delegation_id: str) -> Job:
         """Register a job; its input sandbox is open until it is started.
@@ -74,7 +77,9 @@ class Registration:
         :raises JdlError: 15xx, with line and column; there is no job then.
         :raises DelegationError: when the delegation id names no proxy of the caller's.
         :raises LoggingFailure: when L&B does not confirm in time; there is no job then.
+        :raises GridError: 1224, when the caller's quota is used up.
         """
+        self._quota.admit(caller.dn, waits=True)
         with self._existing(caller, text, delegation_id) as (record, _, _, events):
             self._ledger.commit(lambda connection: jobs.insert(connection, record), events)
         point("wmproxy.register.committed")
@@ -85,6 +90,7 @@ class Registration:
 
         :raises GridError: as :meth:`register`.
         """
+        self._quota.admit(caller.dn, waits=False)
         with self._existing(caller, text, delegation_id) as (record, directory, ad, events):
             joblog = JobLog(record.job, record.owner, Source.NetworkServer, record.sequence_code, self._settings.host)
             more, submission = handover(

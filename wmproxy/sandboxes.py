@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from grid.errors import TimedOut
+from grid.filelock import lock
 from grid.files import fsync_directory, make_directory, write_new
 from grid.jobid import JobId, JobIdError
+from web import upload
 
 _MAKING = ".making-"
 _REMOVING = ".removing-"
@@ -68,6 +68,26 @@ class JobDirectory:
     def started_jdl(self) -> Path:
         return self.path / "JDLStarted"
 
+    def sweep_uploads(self) -> None:
+        """Remove uploads of which no byte has come for an hour: their worker died."""
+        for area in (self.input, self.output, self.path / "peek"):
+            with contextlib.suppress(FileNotFoundError):
+                upload.sweep(area)
+
+    def size(self) -> int:
+        """The bytes that count for the job's owner: input, output, what is looked at, archives being unpacked."""
+        total = 0
+        pending = [self.input, self.output, self.path / "peek", *self.path.glob(".unzip*/")]
+        while pending:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(Path(entry.path))
+                        continue
+                    with contextlib.suppress(FileNotFoundError):
+                        total += entry.stat(follow_symlinks=False).st_size
+        return total
+
     @contextlib.contextmanager
     def locked(self, *, exclusive: bool, wait: bool = True) -> Iterator[None]:
         """Hold the start lock: shared while an uploaded file gets its name, exclusive while the job is registered
@@ -79,7 +99,7 @@ class JobDirectory:
         """
         descriptor = os.open(self.path / _START_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            _lock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, _LOCK_SECONDS if wait else 0.0)
+            lock(descriptor, exclusive=exclusive, seconds=_LOCK_SECONDS if wait else 0.0)
             yield
         finally:
             os.close(descriptor)
@@ -91,10 +111,12 @@ class Sandboxes:
     :param document_root: what the root of the server's URL stands for.
     :param name: the one directory below it that holds sandboxes.
     :param base_url: ``https://host:port``.
+    :ivar freed: told of each directory that is removed, and of the bytes in it that count for its owner.
     """
 
     def __init__(self, document_root: Path, name: str, base_url: str) -> None:
         self.name = name
+        self.freed: Callable[[JobId, int], None] = lambda job, size: None
         self._root = document_root / name
         self._base_url = base_url
         make_directory(self._root, 0o700)
@@ -154,6 +176,7 @@ class Sandboxes:
         except FileNotFoundError:
             return
         fsync_directory(directory.parent)
+        self.freed(job, JobDirectory(grave).size())
         # An upload or a sweep may be at it too; what stays is ended by the next sweep.
         shutil.rmtree(grave, ignore_errors=True)
 
@@ -172,20 +195,6 @@ class Sandboxes:
                 shutil.rmtree(path, ignore_errors=True)
                 count += 1
         return count
-
-
-def _lock(descriptor: int, kind: int, seconds: float) -> None:
-    """flock with a deadline; the kernel has none, and holders are done in milliseconds."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not seconds:
-                raise
-            if time.monotonic() >= deadline:
-                raise TimedOut(f"another operation on the job has not ended within {seconds:.0f} s") from None
-        time.sleep(0.01)
 
 
 def _age(path: Path) -> float:

@@ -26,6 +26,7 @@ from web.identity import Authenticator
 from web.server import ServerSettings, serve
 from web.transfer import FileTransfer
 from wmproxy import jobs
+from wmproxy.accounts import Accounts
 from wmproxy.acl import AccessLists
 from wmproxy.admission import Admission
 from wmproxy.authorization import AuthorizationPoint
@@ -37,6 +38,7 @@ from wmproxy.load import LoadLimiter
 from wmproxy.operations import DELEGATION_1, DELEGATION_2, PORT, keys
 from wmproxy.perusal import Perusal
 from wmproxy.port import WMProxyPort
+from wmproxy.quota import Quota
 from wmproxy.recovery import Recovery
 from wmproxy.registration import Registration
 from wmproxy.sandboxes import Sandboxes
@@ -77,7 +79,7 @@ def run(settings: WmproxySettings) -> int:
             workers=settings.workers,
             threads=settings.threads,
             run_dir=settings.run_directory,
-            max_body=max(settings.max_input_sandbox, 8 << 20),
+            max_body=max(settings.max_input_sandbox, settings.max_output_sandbox, 8 << 20),
         ),
     )
 
@@ -90,10 +92,11 @@ class Application:
         self._pool = KeyPool()
         trust = TrustStore(settings.certificate_directory, settings.voms_directory)
         delegations = DelegationStore(DelegationSettings(settings.delegation_directory), trust, self._pool)
-        self._recovery = Recovery(settings, self._parts.ledger, self._parts.sandboxes).start()
-        self._housekeeping = Housekeeping(
-            settings.run_directory / "wmproxy.housekeeping", (delegations.sweep, self._recovery.finish)
-        )
+        self._recovery = Recovery(
+            settings, self._parts.ledger, self._parts.sandboxes, self._parts.quota.recount
+        ).start()
+        hourly = (delegations.sweep, self._recovery.finish, self._parts.quota.recount)
+        self._housekeeping = Housekeeping(settings.run_directory / "wmproxy.housekeeping", hourly)
         authenticator = Authenticator(trust)
         authorization = AuthorizationPoint(
             authenticator, self._parts.ledger.engine, self._parts.acl, settings.admitted_vos
@@ -110,6 +113,7 @@ class Application:
             Perusal(sandboxes, settings.max_perusal_files),
             delegations,
             self._parts.acl,
+            self._parts.quota,
         )
         delegation = DelegationPort(delegations, authorization.delegator)
         contract = Contract.load("WMProxy.wsdl")
@@ -123,7 +127,7 @@ class Application:
             wrap=Admission(authenticator.identify, self._parts.limiter(), Drain(settings.document_root)),
         )
         self._files: Wsgi = FileTransfer(
-            SandboxPolicy(sandboxes, authorization, self._parts.ledger, settings),
+            SandboxPolicy(sandboxes, authorization, self._parts.ledger, settings, self._parts.quota),
             authenticator.identify,
         )
         self._sandbox_path = f"/{settings.sandbox_directory}/"
@@ -157,6 +161,15 @@ class _Parts:
         )
         self.sandboxes = Sandboxes(settings.document_root, settings.sandbox_directory, settings.base_url)
         self.acl = AccessLists(self.sandboxes)
+        self.quota = Quota(
+            Accounts(settings.document_root / ".accounts"),
+            self.ledger.engine,
+            self.sandboxes,
+            settings.quota_soft,
+            settings.quota_hard,
+            settings.max_waiting_jobs,
+        )
+        self.sandboxes.freed = self.quota.freed
         self._registrar = Registrar(self._channel)
         self._lock = threading.Lock()
         self._bookkeeping: dict[tuple[str, int], tuple[float, Bookkeeping]] = {}
@@ -165,7 +178,14 @@ class _Parts:
         self, delegations: DelegationStore, authorization: AuthorizationPoint, recovery: Recovery
     ) -> Registration:
         return Registration(
-            self._settings, self.ledger, self.sandboxes, delegations, authorization, self._registrar, recovery
+            self._settings,
+            self.ledger,
+            self.sandboxes,
+            delegations,
+            authorization,
+            self._registrar,
+            recovery,
+            self.quota,
         )
 
     def limiter(self) -> LoadLimiter:
@@ -202,8 +222,9 @@ def _recover(settings: WmproxySettings) -> None:
     """Finish what a crash cut off, before the workers start."""
     parts = _Parts(settings)
     try:
-        count = Recovery(settings, parts.ledger, parts.sandboxes).before_serving()
+        count = Recovery(settings, parts.ledger, parts.sandboxes, parts.quota.recount).before_serving()
         if count:
             log.info("removed %d sandboxes of registrations or purges that were cut off", count)
+        parts.quota.recount(alone=True)
     finally:
         parts.close()

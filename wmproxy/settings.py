@@ -19,6 +19,12 @@ class WmproxySettings:
     :ivar admitted_vos: virtual organisations whose members may register, start and delegate.
     :ivar lb_host: host (and ``lb_port``: query port) of the bookkeeping server, as written into job ids.
     :ivar limits: load limits, by the key of an operation or ``AllOperations``.
+    :ivar max_input_sandbox: bytes of all input files of one job together; ``max_output_sandbox``: of its output.
+    :ivar quota_soft: bytes of all sandboxes of one user, beyond which no new job is registered; negative for any
+        number.
+    :ivar quota_hard: bytes of all sandboxes of one user that are taken at all; negative for any number.
+    :ivar max_waiting_jobs: jobs of one user that may be registered and not started.
+    :ivar waiting_lifetime: after which a job that was not started is aborted and removed.
     :ivar max_output_files: files in one output directory; patterns may bring more than are named.
     :ivar min_perusal_interval: the shortest PerusalTimeInterval, whole seconds, and that of jobs that name none.
     :ivar max_perusal_files: files of one job that are looked at while it runs.
@@ -54,6 +60,11 @@ class WmproxySettings:
     min_perusal_interval: int = 10
     max_perusal_files: int = 15
     max_perusal_bytes: int = 100_000_000
+    max_output_sandbox: int = 2_147_483_647
+    quota_soft: int = -1
+    quota_hard: int = -1
+    max_waiting_jobs: int = 10_000
+    waiting_lifetime: float = 14 * 86_400.0
     registration_deadline: float = 10.0
     match_deadline: float = 60.0
     expiry_period: float = 86_400.0

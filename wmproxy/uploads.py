@@ -17,14 +17,18 @@ from web import upload
 from web.guard import Rule
 from web.transfer import Location, TransferRefused
 from wmproxy import jobs
+from wmproxy.allotment import Allotment
 from wmproxy.authorization import AuthorizationPoint
 from wmproxy.errors import JobNotFound, PermissionMissing
 from wmproxy.jobs import Job, Phase
 from wmproxy.ledger import Ledger
 from wmproxy.peektransfer import PeekTransfer
+from wmproxy.quota import Quota
 from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
 
+_INPUT = "the input sandbox of the job"
+_OUTPUT = "the output sandbox of the job"
 _UNKNOWN = "there is no such file here, or it is not yours"
 
 
@@ -36,13 +40,19 @@ class SandboxPolicy:
     """
 
     def __init__(
-        self, sandboxes: Sandboxes, authorization: AuthorizationPoint, ledger: Ledger, settings: WmproxySettings
+        self,
+        sandboxes: Sandboxes,
+        authorization: AuthorizationPoint,
+        ledger: Ledger,
+        settings: WmproxySettings,
+        quota: Quota,
     ) -> None:
         self._sandboxes = sandboxes
         self._authorization = authorization
         self._ledger = ledger
         self._settings = settings
         self._peeks = PeekTransfer(settings.max_perusal_bytes)
+        self._quota = quota
 
     def locate(self, identity: Identity, method: str, path: str) -> Location:
         """Find the place of a URL path.
@@ -69,11 +79,13 @@ class SandboxPolicy:
         if parts[3] == "output":
             self._may_write_output(record)
             _check_room(directory.output, parts[4], self._settings.max_output_files)
-            return Location(directory.output, parts[4], None, None)
+            room = Allotment(self._quota, record.owner, self._settings.max_output_sandbox, _OUTPUT)
+            return Location(directory.output, parts[4], room=room)
         self._may_write_input(record)
         _check_room(directory.input, parts[4], self._settings.max_input_sandbox_files)
         limit = self._settings.max_input_sandbox
-        return Location(directory.input, parts[4], limit, lambda: self._open_input(record), hidden=True)
+        room = Allotment(self._quota, record.owner, limit, _INPUT)
+        return Location(directory.input, parts[4], limit, lambda: self._open_input(record), hidden=True, room=room)
 
     def _may_write_input(self, record: Job) -> None:
         if record.phase is not Phase.REGISTERED:
