@@ -21,6 +21,7 @@ IMPLEMENTED = {
     "jobPurge", "getJDL", "getSandboxDestURI", "getSandboxBulkDestURI", "getOutputFileList", "getJobStatus",
     "getMaxInputSandboxSize", "getTransferProtocols", "getACLItems", "addACLItems", "removeACLItem",
     "getDelegatedProxyInfo", "getJobProxyInfo", "enableFilePerusal", "getPerusalFiles",
+    "getTotalQuota", "getFreeQuota",
 }  # fmt: skip
 OWNERS_ONLY = {
     "enableFilePerusal": "<fileList><Item>out</Item></fileList>",
