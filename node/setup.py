@@ -95,7 +95,7 @@ site = "WMS-TEST"
 [wmproxy]
 port = {wmproxy}
 # admitted_vos = ["{vo}"]
-# max_input_sandbox = 100000000      # bytes of one file
+# max_input_sandbox = 100000000      # bytes of all files of a job
 
 [lb]
 port = {lb}              # queries; events go to the port above

@@ -80,20 +80,20 @@ class Quota:
             self._admit_waiting(owner)
 
     def _admit_waiting(self, owner: str) -> None:
+        """The table is asked once a second for each user, and always before one is refused."""
         now = time.monotonic()
         with self._lock:
-            counted, number = self._waiting.get(owner, (0.0, 0))
-            fresh = owner in self._waiting and now - counted < _COUNTED_FOR
-            if fresh:
+            counted, number = self._waiting.get(owner, (0.0, self._max_waiting))
+            if number < self._max_waiting and now - counted < _COUNTED_FOR:
                 self._waiting[owner] = (counted, number + 1)
-        if not fresh:
-            with self._engine.connect() as connection:
-                number = jobs.waiting(connection, owner, self._max_waiting)
-            with self._lock:
-                self._waiting = {name: kept for name, kept in self._waiting.items() if now - kept[0] < _COUNTED_FOR}
-                self._waiting[owner] = (now, number + 1)
+                return
+        with self._engine.connect() as connection:
+            number = jobs.waiting(connection, owner, self._max_waiting)
         if number >= self._max_waiting:
             raise TooManyWaiting(self._max_waiting)
+        with self._lock:
+            self._waiting = {name: kept for name, kept in self._waiting.items() if now - kept[0] < _COUNTED_FOR}
+            self._waiting[owner] = (now, number + 1)
 
     # -- what changes ------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from broker import queue
@@ -27,8 +28,6 @@ from wmproxy.quota import Quota
 from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
 
-_INPUT = "the input sandbox of the job"
-_OUTPUT = "the output sandbox of the job"
 _UNKNOWN = "there is no such file here, or it is not yours"
 
 
@@ -53,6 +52,11 @@ class SandboxPolicy:
         self._settings = settings
         self._peeks = PeekTransfer(settings.max_perusal_bytes)
         self._quota = quota
+        self._wholes = {
+            "input": (settings.max_input_sandbox, "the input sandbox of the job"),
+            "output": (settings.max_output_sandbox, "the output sandbox of the job"),
+            "peek": (-1, "the peek directory of the job"),  # it counts for itself
+        }
 
     def locate(self, identity: Identity, method: str, path: str) -> Location:
         """Find the place of a URL path.
@@ -71,21 +75,27 @@ class SandboxPolicy:
             raise TransferRefused(403, error.description) from None
         if parts[1] != job.reduced:
             raise TransferRefused(404, _UNKNOWN)
-        directory = self._sandboxes.of(job)
-        if parts[3] == "peek":
-            return self._peeks.locate(record, directory, method, parts[4], self._may_write_output)
+        location = self._place(record, method, parts[3], parts[4])
         if method in ("GET", "HEAD"):
-            return Location(directory.input if parts[3] == "input" else directory.output, parts[4], None, None)
-        if parts[3] == "output":
+            return location
+        whole, what = self._wholes[parts[3]]
+        return replace(location, room=Allotment(self._quota, record.owner, whole, what))
+
+    def _place(self, record: Job, method: str, area: str, name: str) -> Location:
+        directory = self._sandboxes.of(record.job)
+        if area == "peek":
+            return self._peeks.locate(record, directory, method, name, self._may_write_output)
+        place = directory.input if area == "input" else directory.output
+        if method in ("GET", "HEAD"):
+            return Location(place, name)
+        if area == "output":
             self._may_write_output(record)
-            _check_room(directory.output, parts[4], self._settings.max_output_files)
-            room = Allotment(self._quota, record.owner, self._settings.max_output_sandbox, _OUTPUT)
-            return Location(directory.output, parts[4], room=room)
+            _check_room(place, name, self._settings.max_output_files)
+            return Location(place, name)
         self._may_write_input(record)
-        _check_room(directory.input, parts[4], self._settings.max_input_sandbox_files)
+        _check_room(place, name, self._settings.max_input_sandbox_files)
         limit = self._settings.max_input_sandbox
-        room = Allotment(self._quota, record.owner, limit, _INPUT)
-        return Location(directory.input, parts[4], limit, lambda: self._open_input(record), hidden=True, room=room)
+        return Location(place, name, limit, lambda: self._open_input(record), hidden=True)
 
     def _may_write_input(self, record: Job) -> None:
         if record.phase is not Phase.REGISTERED:

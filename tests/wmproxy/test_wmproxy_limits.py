@@ -108,7 +108,7 @@ def test_beyond_the_hard_limit_nothing_is_taken_and_beyond_the_soft_one_nothing_
     assert free(user) == (0, 512 * KIB)
     request = f"<jdl>{OPEN}</jdl><delegationId>wire</delegationId>"
     for operation in ("jobRegister", "jobSubmit"):
-        fault = user.call(f"<w:{operation}>{request}</w:{operation}>").fault()
+        fault = user.call(f"<w:{operation}>{request}</w:{operation}>").fault("Server")
         assert (fault.kind, fault.method, fault.code) == ("GenericFault", operation, "1224")
         assert f"your sandboxes hold {3 * MIB + 512 * KIB} of the {SOFT} bytes" in fault.description
     blocks = (bytes(64 * KIB) for _ in range(16))
@@ -117,7 +117,7 @@ def test_beyond_the_hard_limit_nothing_is_taken_and_beyond_the_soft_one_nothing_
     assert f"of the {HARD} bytes that they may have" in refused.text
     user.close()
     assert user.http("PUT", f"{third}/input/data", bytes(512 * KIB)).status == 201
-    fault = quota(user).fault()
+    fault = quota(user).fault("Server")
     assert (fault.kind, fault.method, fault.code) == ("GetQuotaManagementFault", "getFreeQuota", "1224")
     assert fault.description.startswith(f"not enough quota: your sandboxes hold {HARD} of the {HARD} bytes")
     assert quota(user, "getTotalQuota").status == 200
@@ -130,7 +130,7 @@ def test_so_many_jobs_wait_for_their_start_and_no_more(user, jobs):
     for _ in range(6):
         jobs()
     answer = user.call(f"<w:jobRegister><jdl>{OPEN}</jdl><delegationId>wire</delegationId></w:jobRegister>")
-    fault = answer.fault()
+    fault = answer.fault("Server")
     assert (fault.kind, fault.code) == ("GenericFault", "1224")
     assert "6 of your jobs are registered and have not been started" in fault.description
     started = user.call(
