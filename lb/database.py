@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -16,7 +17,7 @@ from grid.states import JobState
 from lb import nodes, tables, ulm
 from lb.admission import Sender
 from lb.events import Event
-from lb.intake import Intake, kept_status
+from lb.intake import Intake, Outcome, kept_status
 from lb.status import JobStatus
 from storage.writer import GroupWriter
 
@@ -51,12 +52,13 @@ class LbDatabase:
         self._writer = writer
         self._intake = intake
 
-    def submit(self, event: Event, sender: Sender) -> Future[bool]:
-        """Begin to store an event; the future resolves when it is on disk (True: new, False: known before).
+    def submit_all(self, events: Sequence[Event], sender: Sender) -> Future[list[Outcome]]:
+        """Begin to store events that may go :func:`lb.intake.together`; the future has what became of each, when it
+        is on disk.
 
         :raises WriterBusy: when too much waits.
         """
-        return self._writer.submit(lambda connection: self._intake.store(connection, event, sender))
+        return self._writer.submit(lambda connection: self._intake.store_all(connection, events, sender))
 
     def store(self, event: Event, sender: Sender) -> bool:
         """Store an event and wait until it is on disk; True when it is new.

@@ -1,12 +1,14 @@
-"""Storing an event: admission, once only, the status after it, the parent's status after that.
+"""Storing events: admission, once only, the status after them, the parent's status after that.
 
-Everything here runs inside one transaction of the writer; what it raises undoes this event alone.
+Everything here runs inside one transaction of the writer; what it raises undoes this piece of work alone.  Events of
+one job that have arrived together are one piece: the job's row is read and written once, whatever their number.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,7 +17,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 
 from grid.clock import now, ulm_date
-from grid.errors import InternalFailure
+from grid.errors import InternalFailure, InvalidArgument
 from grid.jobid import JobId
 from grid.seqcode import SequenceCodeError
 from grid.states import JobState
@@ -34,8 +36,8 @@ _events = tables.events.c
 # own names begin with "wanted".
 _JOB: Final = select(tables.jobs).where(_jobs.unique_id == bindparam("wanted"), _jobs.jobid == bindparam("wanted_id"))
 _JOB_IN_TURN: Final = _JOB.with_for_update()
-_KNOWN: Final = select(_events.number).where(
-    _events.job == bindparam("wanted"), _events.digest == bindparam("wanted_digest")
+_KNOWN: Final = select(_events.digest).where(
+    _events.job == bindparam("wanted"), _events.digest.in_(bindparam("wanted_digests", expanding=True))
 )
 _LINES: Final = select(_events.line).where(_events.job == bindparam("wanted"))
 _THIS_JOB: Final = update(tables.jobs).where(_jobs.unique_id == bindparam("wanted"))
@@ -43,6 +45,31 @@ _MOVE: Final = _THIS_JOB.values({name: bindparam(name) for name in ("state", "st
 _MOVE_NODE: Final = _MOVE.values({"class": bindparam("class")})
 _ADD_JOB: Final = insert(tables.jobs)
 _ADD_EVENT: Final = insert(tables.events)
+
+
+Outcome = bool | EventRefused | InvalidArgument
+"""What became of an event: it is new, it was stored before, or why it was not taken."""
+
+_ALONE: Final = frozenset({"RegJob", "GrantPayloadOwnership", "TakePayloadOwnership"})
+"""Events on which the admission of those behind them may depend."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """An event that may be stored, with its line and what makes it the same as another."""
+
+    event: Event
+    line: str
+    named: str
+
+
+def together(first: Event, second: Event, sender: Sender) -> bool:
+    """Whether two events of ``sender``, one behind the other, may be stored as one piece (:meth:`Intake.store_all`).
+
+    Those of users, whose bytes are counted, may not.
+    """
+    apart = first.jobid != second.jobid or first.type in _ALONE or second.type in _ALONE
+    return sender.trusted and not apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +90,7 @@ class Intake:
 
         :raises EventRefused: when the sender may not log it, or there is no such job.
         """
-        event = replace(on_behalf(event, sender), arrived=None)
-        line = ulm.encode(event)
-        check_event(event, sender, len(line.encode()))
+        event, line = _checked(event, sender)
         job = _find(connection, event.jobid)
         if job is None:
             if event.type != "RegJob":
@@ -84,6 +109,43 @@ class Intake:
             connection.execute(mine.values(user_bytes=grown))
         return new
 
+    def store_all(self, connection: Connection, events: Sequence[Event], sender: Sender) -> list[Outcome]:
+        """Store events that may go :func:`together`: for each in its order True when it is new, False when it was
+        stored before, or why it is refused.
+
+        :raises GridError: as :meth:`store`, for a single event.
+        """
+        if len(events) == 1:
+            return [self.store(connection, events[0], sender)]
+        job = _find(connection, events[0].jobid)
+        status = None if job is None else _status(connection, job)
+        taken: list[_Admitted | EventRefused | InvalidArgument] = []
+        for event in events:
+            try:
+                event, line = _checked(event, sender)
+                if job is None or status is None:
+                    raise no_such_job(event, sender)
+                check_owner(event, sender, job.owner, (status.payload_owner, status.marks.granted_to))
+                taken.append(_Admitted(event, line, digest(event)))
+            except (EventRefused, InvalidArgument) as refused:
+                taken.append(refused)
+        if job is None or status is None:
+            return [one for one in taken if not isinstance(one, _Admitted)]
+        known = _known(connection, job, [one.named for one in taken if isinstance(one, _Admitted)])
+        outcomes: list[Outcome] = []
+        new: list[_Admitted] = []
+        for one in taken:
+            if not isinstance(one, _Admitted):
+                outcomes.append(one)
+                continue
+            outcomes.append(one.named not in known)
+            if one.named not in known:
+                known.add(one.named)
+                new.append(one)
+        if new:
+            self._append(connection, job, status, new)
+        return outcomes
+
     def _create(self, connection: Connection, event: Event, sender: Sender, line: str) -> bool:
         here = f"{event.jobid.host}:{event.jobid.port}"
         if self.addresses and here not in self.addresses:
@@ -96,35 +158,43 @@ class Intake:
             _insert_job(connection, status, parent=parent.unique_id if parent else None)
         except IntegrityError:
             raise EventRefused(errno.EPERM, f"{event.jobid} cannot be registered: the identifier is taken") from None
-        _insert_event(connection, event, line, digest(event))
+        connection.execute(_ADD_EVENT, _event_row(event, line, digest(event)))
         if parent is not None:
             nodes.count_new(connection, parent.unique_id, _status(connection, parent).jobtype, class_of(status))
         nodes.add(connection, event)
         return True
 
     def _add(self, connection: Connection, job: Row[Any], status: JobStatus, event: Event, line: str) -> bool:
-        named = digest(event)
-        known = connection.execute(_KNOWN, {"wanted": job.unique_id, "wanted_digest": named})
-        if known.first() is not None:
+        one = _Admitted(event, line, digest(event))
+        if _known(connection, job, [one.named]):
             return False
-        _insert_event(connection, event, line, named)
-        after = advance(status, event)[0] if in_order(status, event) else refold(connection, job)
+        self._append(connection, job, status, [one])
+        if event.type == "RegJob" and not nodes.has_histogram(connection, job.unique_id):
+            nodes.add(connection, event)
+        return True
+
+    def _append(self, connection: Connection, job: Row[Any], status: JobStatus, new: Sequence[_Admitted]) -> None:
+        """Add events that are new, and move the job by them."""
+        connection.execute(_ADD_EVENT, [_event_row(one.event, one.line, one.named) for one in new])
+        after = status
+        for one in new:
+            if not in_order(after, one.event):
+                after = refold(connection, job)
+                break
+            after = advance(after, one.event)[0]
         values: dict[str, Any] = {
             "wanted": job.unique_id,
             "state": after.state.value,
             "status": to_json(after),
             "status_version": STATUS_VERSION,
-            "events": job.events + 1,
+            "events": job.events + len(new),
         }
         if job.parent is not None:
             values["class"] = class_of(after).value
         connection.execute(_MOVE if job.parent is None else _MOVE_NODE, values)
         if job.parent is not None and job._mapping["class"] != values["class"]:
             old = NodeClass(job._mapping["class"])
-            self._recount(connection, job.parent, after.job_id, old, class_of(after), event.type)
-        if event.type == "RegJob" and not nodes.has_histogram(connection, job.unique_id):
-            nodes.add(connection, event)
-        return True
+            self._recount(connection, job.parent, after.job_id, old, class_of(after), new[-1].event.type)
 
     def _recount(
         self, connection: Connection, parent: str, child: JobId, old: NodeClass, new: NodeClass, event_type: str
@@ -161,6 +231,24 @@ def digest(event: Event) -> str:
         event.seqcode,
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _checked(event: Event, sender: Sender) -> tuple[Event, str]:
+    """The event with its user made certain, and its line.
+
+    :raises EventRefused: when the sender may not log such an event.
+    """
+    event = on_behalf(event, sender)
+    if event.arrived is not None:
+        event = replace(event, arrived=None)
+    line = ulm.encode(event)
+    check_event(event, sender, len(line.encode()))
+    return event, line
+
+
+def _known(connection: Connection, job: Row[Any], named: list[str]) -> set[str]:
+    """Which of these are stored already."""
+    return set(connection.execute(_KNOWN, {"wanted": job.unique_id, "wanted_digests": named}).scalars())
 
 
 def refold(connection: Connection, job: Row[Any]) -> JobStatus:
@@ -213,12 +301,11 @@ def _job_row(status: JobStatus, parent: str | None) -> dict[str, Any]:
     }
 
 
-def _insert_event(connection: Connection, event: Event, line: str, named: str) -> None:
-    row = {
+def _event_row(event: Event, line: str, named: str) -> dict[str, Any]:
+    return {
         "job": event.jobid.unique,
         "digest": named,
         "type": event.type,
         "arrived": ulm_date(now()),
         "line": line,
     }
-    connection.execute(_ADD_EVENT, row)

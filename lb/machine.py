@@ -17,7 +17,7 @@ from grid.states import JobState
 from lb import ulm
 from lb.events import Event
 from lb.ordering import Verdict, forget, judge, place, restarted
-from lb.status import JobStatus, Mark
+from lb.status import JobStatus, Mark, changed
 from lb.step import Step
 from lb.transitions import FREE, HANDLERS
 
@@ -73,11 +73,11 @@ def advance(status: JobStatus, event: Event) -> tuple[JobStatus, Verdict]:
             return status, Verdict.SUSPECT
         here = ("", event.timestamp.isoformat(timespec="microseconds"))
     top = max(status.marks.top or here, here)
-    status = replace(status, marks=replace(status.marks, top=top))
+    status = changed(status, marks=changed(status.marks, top=top))
     if event.type == "RegJob" and status.state is not JobState.Undef:
         return _registered_again(status, event), Verdict.LATE
     if here[0] and restarted(status.marks, event, here):
-        status = replace(status, marks=forget(status.marks))
+        status = changed(status, marks=forget(status.marks))
     return _step(status, event, here)
 
 
@@ -89,12 +89,12 @@ def _step(status: JobStatus, event: Event, here: Mark) -> tuple[JobStatus, Verdi
 
 def _registered_again(status: JobStatus, event: Event) -> JobStatus:
     """A repeated registration completes or replaces the description and touches nothing else."""
-    return replace(
+    return changed(
         status,
         jdl=event.fields.get("jdl") or status.jdl,
         network_server=event.get("ns") or status.network_server,
         parent_job=event.fields.get("parent") or status.parent_job,
-        marks=replace(status.marks, registered=True),
+        marks=changed(status.marks, registered=True),
     )
 
 

@@ -6,13 +6,13 @@ passes the workload manager, which increments it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from grid.seqcode import SequenceCode, SequenceCodeError
 from grid.states import JobState
 from lb.events import Event
-from lb.status import JobStatus, Mark, Marks
+from lb.status import JobStatus, Mark, Marks, changed
 
 
 class Verdict(Enum):
@@ -113,4 +113,4 @@ def _ended(status: JobStatus, event: Event) -> bool:
 
 def forget(marks: Marks) -> Marks:
     """The marks after a restart from the top."""
-    return replace(marks, branch_tag=None, branch_last=None, deep=None, branches=())
+    return changed(marks, branch_tag=None, branch_last=None, deep=None, branches=())

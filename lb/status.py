@@ -6,7 +6,7 @@ import datetime
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from grid.errors import InternalFailure
 from grid.jobid import JobId
@@ -30,8 +30,29 @@ class Branch:
     matched_jdl: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Record:
+    """Base of what is copied with every event.  Without slots, so that :func:`changed` is a copy of one dictionary."""
+
+
+R = TypeVar("R", bound=Record)
+
+
+def changed(record: R, **changes: Any) -> R:
+    """As :func:`dataclasses.replace`, at a tenth of the cost: a status has more than fifty attributes.
+
+    :raises TypeError: for an attribute that the record does not have.
+    """
+    values = record.__dict__
+    if not changes.keys() <= values.keys():
+        raise TypeError(f"a {type(record).__name__} has no {', '.join(sorted(changes.keys() - values.keys()))}")
+    made = object.__new__(type(record))
+    made.__dict__.update(values)
+    made.__dict__.update(changes)
+    return made
+
+
+@dataclass(frozen=True)
+class Marks(Record):
     """What the machine remembers besides the visible attributes.
 
     :ivar registered: a RegJob was seen, or the parent's RegJob created the job.
@@ -57,8 +78,8 @@ class Marks:
     taken_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class JobStatus:
+@dataclass(frozen=True)
+class JobStatus(Record):
     """A job's status.  Attribute names are L&B's with underscores; None or an empty value means *not set*."""
 
     job_id: JobId

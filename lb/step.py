@@ -9,7 +9,7 @@ from typing import Any
 from grid.states import JobState
 from lb.events import Event
 from lb.ordering import Judgement, Line, Verdict, code_of
-from lb.status import Branch, JobStatus, Mark
+from lb.status import Branch, JobStatus, Mark, changed
 
 _FRESH_WRAPPER = frozenset((JobState.Waiting, JobState.Ready, JobState.Scheduled))
 _BEYOND_LM = frozenset((JobState.Running, JobState.Done))
@@ -141,8 +141,7 @@ class Step:
             stamps[state] = event.timestamp
             changes.update(_on_entering(status.state, state, changes))
         changes["state_enter_times"] = tuple(sorted(stamps.items(), key=lambda item: item[0].code))
-        status = replace(status, **changes, marks=replace(status.marks, **marks))
-        return status
+        return changed(status, **changes, marks=changed(status.marks, **marks))
 
     def _places(self) -> dict[str, Mark]:
         if not self.here[0] or self.event.type == "Cancel":

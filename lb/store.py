@@ -13,7 +13,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -29,6 +29,8 @@ from lb import ulm, wire
 from lb.admission import Sender
 from lb.database import LbDatabase
 from lb.errors import EventRefused, FrameError
+from lb.events import Event
+from lb.intake import Outcome, together
 from lb.wire import Answer, Major
 from web.identity import Authenticator
 
@@ -191,44 +193,74 @@ class StoreListener:
             idle = self._settings.idle
             if sender.trusted:
                 self._trust(connection)
-            begun = [self._begin(body, sender) for body in bodies]
-            self._say(secure, [self._finish(*one) for one in begun])
+            pieces = [self._begin(piece, sender) for piece in _pieces(bodies, sender)]
+            self._say(secure, [answer for piece in pieces for answer in self._finish(*piece)])
 
     def _say(self, secure: Any, answers: list[Answer]) -> None:
         secure.settimeout(self._settings.patience)
         secure.sendall(b"".join(map(wire.answer, answers)))
 
-    def _begin(self, body: bytes, sender: Sender) -> tuple[JobId | None, Future[bool] | Answer]:
-        """Read an event and hand it to the writer."""
+    def _begin(
+        self, piece: list[Event] | Answer, sender: Sender
+    ) -> tuple[list[Event], Future[list[Outcome]] | Answer]:
+        """Hand what is stored in one piece to the writer."""
+        if isinstance(piece, Answer):
+            return [], piece
+        try:
+            return piece, self._database.submit_all(piece, sender)
+        except ServerOverloaded as error:
+            return piece, Answer(Major.NOMEM, errno.EAGAIN, error.description)
+        except GridError as error:
+            return piece, Answer(Major.SYS, errno.EIO, error.description)
+
+    def _finish(self, events: list[Event], outcome: Future[list[Outcome]] | Answer) -> list[Answer]:
+        """Wait until the events are on disk, or refused."""
+        if isinstance(outcome, Answer):
+            return [outcome] * max(1, len(events))
+        try:
+            outcomes = outcome.result(_COMMIT_SECONDS)
+        except (EventRefused, InvalidArgument) as refused:
+            outcomes = [refused]
+        except (FutureTimeout, ServerOverloaded):
+            return [Answer(Major.TIME, errno.EAGAIN, "the database is too busy; send the event again")] * len(events)
+        except Exception:  # noqa: BLE001 - logged; the sender is told to come again
+            _log.exception("events for %s could not be stored", events[0].jobid)
+            return [Answer(Major.SYS, errno.EIO, "the event could not be stored; send it again")] * len(events)
+        if True in outcomes:
+            self._stored(events[0].jobid)
+        return [_answer(event, one) for event, one in zip(events, outcomes, strict=True)]
+
+
+def _pieces(bodies: list[bytes], sender: Sender) -> Iterator[list[Event] | Answer]:
+    """Messages as pieces that are stored together, in their order; a message that is no event is its answer."""
+    piece: list[Event] = []
+    for body in bodies:
         try:
             event = ulm.decode(wire.parse_request(body))
-            return event.jobid, self._database.submit(event, sender)
-        except ServerOverloaded as error:
-            return None, Answer(Major.NOMEM, errno.EAGAIN, error.description)
-        except (FrameError, InvalidArgument) as error:
-            return None, Answer(Major.PROTO, errno.EINVAL, error.description)
         except GridError as error:
-            return None, Answer(Major.SYS, errno.EIO, error.description)
+            if piece:
+                yield piece
+            piece = []
+            wrong = isinstance(error, FrameError | InvalidArgument)
+            major, minor = (Major.PROTO, errno.EINVAL) if wrong else (Major.SYS, errno.EIO)
+            yield Answer(major, minor, error.description)
+            continue
+        if piece and not together(piece[-1], event, sender):
+            yield piece
+            piece = []
+        piece.append(event)
+    if piece:
+        yield piece
 
-    def _finish(self, jobid: JobId | None, outcome: Future[bool] | Answer) -> Answer:
-        """Wait until the event is on disk, or refused."""
-        if isinstance(outcome, Answer):
-            return outcome
-        try:
-            if outcome.result(_COMMIT_SECONDS) and jobid is not None:
-                self._stored(jobid)
-            return Answer(Major.OK)
-        except EventRefused as error:
-            major = Major.DBERR if error.minor == errno.ENOENT else Major.PERM
-            _log.warning("an event for %s was refused: %s", jobid, error.description)
-            return Answer(major, error.minor, error.description)
-        except (FutureTimeout, ServerOverloaded):
-            return Answer(Major.TIME, errno.EAGAIN, "the database is too busy; send the event again")
-        except InvalidArgument as error:
-            return Answer(Major.PROTO, errno.EINVAL, error.description)
-        except Exception:  # noqa: BLE001 - logged; the sender is told to come again
-            _log.exception("an event for %s could not be stored", jobid)
-            return Answer(Major.SYS, errno.EIO, "the event could not be stored; send it again")
+
+def _answer(event: Event, outcome: Outcome) -> Answer:
+    if isinstance(outcome, bool):
+        return Answer(Major.OK)
+    if isinstance(outcome, InvalidArgument):
+        return Answer(Major.PROTO, errno.EINVAL, outcome.description)
+    major = Major.DBERR if outcome.minor == errno.ENOENT else Major.PERM
+    _log.warning("an event for %s was refused: %s", event.jobid, outcome.description)
+    return Answer(major, outcome.minor, outcome.description)
 
 
 def _buffered(reader: wire.FrameReader) -> bytes | None:

@@ -7,7 +7,6 @@ resubmission too, and a worker-node's wrapper status is not put back by the same
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -17,7 +16,7 @@ from grid.states import DoneCode, JobState, Source
 from lb.creamtransitions import CREAM_HANDLERS
 from lb.events import Event
 from lb.ordering import Line
-from lb.status import JobStatus, Mark
+from lb.status import JobStatus, Mark, changed
 from lb.step import Step
 
 _WMS: Final = frozenset((Source.WorkloadManager, Source.BigHelper))
@@ -348,7 +347,7 @@ def parse_histogram(text: str) -> tuple[tuple[JobState, int], ...]:
 
 
 def _touched(status: JobStatus, event: Event) -> JobStatus:
-    return replace(status, last_update_time=max(status.last_update_time or event.timestamp, event.timestamp))
+    return changed(status, last_update_time=max(status.last_update_time or event.timestamp, event.timestamp))
 
 
 def _user_tag(status: JobStatus, event: Event, here: Mark | None) -> JobStatus:
@@ -360,8 +359,8 @@ def _user_tag(status: JobStatus, event: Event, here: Mark | None) -> JobStatus:
         return _touched(status, event)
     tags[name], marks[name] = value, mine
     ordered = tuple(sorted(tags.items()))
-    changed = replace(status, user_tags=ordered, marks=replace(status.marks, tags=tuple(sorted(marks.items()))))
-    return _touched(changed, event)
+    tagged = changed(status, user_tags=ordered, marks=changed(status.marks, tags=tuple(sorted(marks.items()))))
+    return _touched(tagged, event)
 
 
 def _usage(status: JobStatus, event: Event, here: Mark | None) -> JobStatus:
@@ -372,11 +371,11 @@ def _ownership(status: JobStatus, event: Event, here: Mark | None) -> JobStatus:
     """The pilot's owner grants, the payload's owner takes; both halves are needed, in any order."""
     marks = status.marks
     if event.type == "GrantPayloadOwnership":
-        marks = replace(marks, granted_to=normalise(event.get("payload_owner")))
+        marks = changed(marks, granted_to=normalise(event.get("payload_owner")))
     else:
-        marks = replace(marks, taken_by=normalise(event.user))
+        marks = changed(marks, taken_by=normalise(event.user))
     owner = marks.granted_to if marks.granted_to and marks.granted_to == marks.taken_by else status.payload_owner
-    return _touched(replace(status, marks=marks, payload_owner=owner), event)
+    return _touched(changed(status, marks=marks, payload_owner=owner), event)
 
 
 FREE: Final[Mapping[str, Callable[[JobStatus, Event, Mark | None], JobStatus]]] = MappingProxyType(

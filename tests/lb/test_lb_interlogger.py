@@ -95,8 +95,10 @@ def test_events_are_delivered_and_the_file_goes_when_its_writer_has_gone(server,
 def test_what_is_delivered_is_not_sent_again_after_a_restart(server, settings, job, monkeypatch):
     server.database.store(ulm.decode(registration(job)), Sender(job.user, True))
     seen = []
-    real = server.database.submit
-    monkeypatch.setattr(server.database, "submit", lambda event, sender: (seen.append(event), real(event, sender))[1])
+    real = server.database.submit_all
+    monkeypatch.setattr(
+        server.database, "submit_all", lambda events, sender: (seen.extend(events), real(events, sender))[1]
+    )
     with Journal(settings.spool / "s.0.log") as journal:
         journal.append(lines(job, 10))
         with running(settings):
