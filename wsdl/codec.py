@@ -11,7 +11,8 @@ What a value is in Python:
 
 Children are matched by local name whatever their namespace, because gSOAP and zeep do not agree on the
 qualification of JSDL's.  Of requests the order is not enforced and an unknown child is passed over, except in a
-list, where it would silently lose an item.  A strict codec, for answers, enforces the order and knows no unknown
+list, where it would silently lose an item, and in JSDL, where it would silently lose what the job is to be.  A strict
+codec, for answers, enforces the order and knows no unknown
 children.
 """
 
@@ -33,6 +34,7 @@ Reader = Callable[[etree._Element], object]
 Writer = Callable[[etree._Element, object], None]
 MemberReader = Callable[[Iterable[etree._Element]], dict[str, object]]
 
+_JSDL: Final = "http://schemas.ggf.org/jsdl/"
 _TRUE: Final = ("true", "1")
 _ARRAY_TYPE: Final = f"{{{SOAP_ENCODING}}}arrayType"
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -190,9 +192,13 @@ class Codec:
         members = frozenset(member.name for member in kind.members)
         attributes = tuple((a, texts.from_text(_simple(self._schemas, a.type))) for a in kind.attributes)
         read_text = self.reader(kind.text) if kind.text else None
+        closed = (namespace(kind.name) or "").startswith(_JSDL) and not kind.wildcard and not kind.text
 
         def read(element: etree._Element) -> object:
             _refuse_reference(element)
+            for child in element if closed else ():
+                if local(child.tag) not in members:
+                    raise ValueError(f"it holds <{local(child.tag)[:60]}>, which JSDL does not know there")
             if read_text is not None:
                 values: dict[str, object] = {"value": read_text(element)}
             else:

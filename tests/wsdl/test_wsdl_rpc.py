@@ -198,6 +198,41 @@ def test_jsdl_is_read_by_local_names_as_zeep_and_gsoap_send_it(service: Make, fo
     assert (other.namespace, other.name, other.value) == ("urn:other", "Other", None)
 
 
+def test_jsdl_of_an_application_is_found_whatever_its_prefixes_and_defaults_are(service: Make) -> None:
+    """gSOAP sends what stands in place of xsd:any as its user wrote it, zeep with prefixes of its own."""
+    posix = "http://schemas.ggf.org/jsdl/2005/11/jsdl-posix"
+    forms = (
+        f'<POSIXApplication xmlns="{posix}"><Executable>/x</Executable></POSIXApplication>',
+        f'<q:POSIXApplication xmlns:q="{posix}"><q:Executable>/x</q:Executable></q:POSIXApplication>',
+        f'<q:POSIXApplication xmlns:q="{posix}"><Executable>/x</Executable></q:POSIXApplication>',
+        "<POSIXApplication><Executable>/x</Executable></POSIXApplication>",
+        f'<!-- a comment --><q:POSIXApplication xmlns:q="{posix}" xsi:type="q:POSIXApplication_Type">'
+        "<!-- another --><q:Executable><![CDATA[/x]]></q:Executable></q:POSIXApplication>",
+    )
+    for form in forms:
+        made = service(jobRegisterJSDL=job())
+        found = made.post(
+            "<n:jobRegisterJSDL><delegationId>d</delegationId><jsdl><JobDescription><Application>"
+            f"{form}</Application></JobDescription></jsdl></n:jobRegisterJSDL>"
+        )
+        assert found.code == 200, found.text
+        ((_, parts),) = made.handler.calls
+        (application,) = parts["jsdl"]["JobDescription"]["Application"]["any"]
+        assert (application.namespace, application.name) == (posix, "POSIXApplication")
+        assert application.value["Executable"] == {"value": "/x", "filesystemName": None}
+
+
+def test_an_element_that_jsdl_does_not_have_is_refused_and_not_lost(service: Make) -> None:
+    made = service(jobRegisterJSDL=job())
+    found = made.post(
+        "<n:jobRegisterJSDL><delegationId>d</delegationId><jsdl><JobDescription><Application><POSIXApplication>"
+        "<Arguments>-l</Arguments></POSIXApplication></Application></JobDescription></jsdl></n:jobRegisterJSDL>"
+    )
+    assert found.code == 500
+    assert "it holds &lt;Arguments&gt;, which JSDL does not know there" in found.text
+    assert made.handler.calls == []
+
+
 @pytest.mark.parametrize(
     ("version", "part"), [("delegation-1", "getProxyReqReturn"), ("delegation-2", "getProxyReqReturn")]
 )
