@@ -226,7 +226,8 @@ def test_the_shell_really_sets_the_limits_and_becomes_the_program(shell: list[st
     staged = "<j:FileName>run.sh</j:FileName><j:CreationFlag>overwrite</j:CreationFlag><j:Source/>"
     words = ["two words", "", "it's", "$HOME `x` \\"]
     arguments = "".join(f"<p:Argument>{escape(word)}</p:Argument>" for word in words)
-    ad = translated(posix(f"<p:Executable>run.sh</p:Executable>{arguments}{text}", f"<j:DataStaging>{staged}</j:DataStaging>"))
+    program_text = f"<p:Executable>run.sh</p:Executable>{arguments}{text}"
+    ad = translated(posix(program_text, f"<j:DataStaging>{staged}</j:DataStaging>"))
     command = [*shell, *shlex.split(ad.string("Arguments") or "")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
     seen_words, seen = json.loads(done.stdout)
