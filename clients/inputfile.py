@@ -12,6 +12,7 @@ from grid.jobid import JobId, JobIdError
 
 if TYPE_CHECKING:
     from clients.messages import Messages
+    from clients.options import CommandLine
     from clients.questions import Questions
 
 MAX_BYTES: Final = 16 << 20
@@ -59,9 +60,12 @@ def job_ids(
     path: str | None,
     messages: Messages,
     questions: Questions,
+    *,
+    single: bool = False,
 ) -> list[JobId]:
     """The jobs that a command works on: its operands, or what the user picks from the file.
 
+    :param single: the user picks one (the first when nobody can be asked).
     :raises OptionError: both or none are given.
     :raises ClientError: no id is right, or the file cannot be read.
     """
@@ -73,8 +77,19 @@ def job_ids(
     parsed = _parsed([item.text for item in items], messages, questions)
     right = {str(job): job for job in parsed}
     remarks = {str(_job(item.text)): item.remarks for item in items if _job(item.text)}
-    picked = questions.choose(Menu("jobId"), list(right), [remarks.get(text, ()) for text in right])
+    picked = questions.choose(Menu("jobId", single=single), list(right), [remarks.get(text, ()) for text in right])
     return [right[text] for text in picked]
+
+
+def job_id(line: CommandLine, messages: Messages, questions: Questions) -> JobId:
+    """The one job that a command works on: its operand, or the one that the user picks from the file of ``--input``.
+
+    :raises OptionError: both, none or several are given.
+    :raises ClientError: no id is right, or the file cannot be read.
+    """
+    if len(line.operands) > 1:
+        raise OptionError(f"one job id is wanted, not {len(line.operands)}: {', '.join(line.operands)}")
+    return job_ids(line.operands, line.text("input"), messages, questions, single=True)[0]
 
 
 def resource_ids(path: str) -> list[str]:

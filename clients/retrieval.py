@@ -26,11 +26,11 @@ class RemoteFile:
     """One output file on the server.
 
     :ivar uri: its https URI.
-    :ivar size: bytes.
+    :ivar size: bytes; None when the server did not say.
     """
 
     uri: str
-    size: int
+    size: int | None = None
 
     @property
     def name(self) -> str:
@@ -52,12 +52,20 @@ def listing(endpoint: Endpoint, jobid: str) -> list[RemoteFile]:
     files: dict[str, RemoteFile] = {}
     for item in endpoint.call("getOutputFileList", jobId=jobid, protocol=PROTOCOL):
         file = _remote(item)
-        if not file.uri.startswith("https://"):
-            raise ClientError(f"this client moves files by {PROTOCOL} only, not from {file.uri}", title=_TITLE)
+        check_uri(file.uri)
         if file.name in files:
             raise ClientError(f"the server names the output file {file.name!r} twice", title=_TITLE)
         files[file.name] = file
     return list(files.values())
+
+
+def check_uri(uri: str) -> None:
+    """Make sure that this client can fetch a file.
+
+    :raises ClientError: its protocol is not https.
+    """
+    if not uri.startswith("https://"):
+        raise ClientError(f"this client moves files by {PROTOCOL} only, not from {uri}", title=_TITLE)
 
 
 def _remote(item: Any) -> RemoteFile:
@@ -77,18 +85,30 @@ def make_directory(session: Session, jobid_unique: str) -> Path:
     """
     line = session.line
     base = Path(line.text("dir") or session.configuration.output_storage).absolute()
-    owner = session.environ.get("LOGNAME") or "jobOutput"
-    directory = base if line.has("nosubdir") else base / f"{owner}_{jobid_unique}"
+    directory = base if line.has("nosubdir") else base / own_name(session, jobid_unique)
     if directory.exists():
         _ask(session, directory)
     for path in (base, directory):
-        try:
-            path.mkdir(mode=0o755, exist_ok=True)
-        except OSError as error:
-            raise ClientError(
-                f"Unable to create the output directory {path}: {error.strerror}", title="File i/o Error"
-            ) from error
+        make(path)
     return directory
+
+
+def own_name(session: Session, jobid_unique: str) -> str:
+    """``<LOGNAME>_<unique>``, the directory of a job below OutputStorage."""
+    return f"{session.environ.get('LOGNAME') or 'jobOutput'}_{jobid_unique}"
+
+
+def make(directory: Path) -> None:
+    """Make a directory (not its parents) unless it is there.
+
+    :raises ClientError: it cannot be made.
+    """
+    try:
+        directory.mkdir(mode=0o755, exist_ok=True)
+    except OSError as error:
+        raise ClientError(
+            f"Unable to create the output directory {directory}: {error.strerror}", title="File i/o Error"
+        ) from error
 
 
 def _ask(session: Session, directory: Path) -> None:
@@ -124,7 +144,7 @@ def _make_durable(path: Path, file: RemoteFile) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         size = os.fstat(descriptor).st_size
-        if size != file.size:
+        if file.size is not None and size != file.size:
             raise ClientError(
                 f"{path} has {size} bytes, the server announced {file.size}: the file changed meanwhile; "
                 "the job is not purged, fetch it again",

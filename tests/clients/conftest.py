@@ -22,7 +22,7 @@ from gsi.ca import TestCA
 from gsi.credential import Credential
 from gsi.tls import ServerContext
 from web.guard import asked
-from wsdl.types import JobIdStruct, StringAndLong
+from wsdl.types import JobIdStruct, ProxyInfoStruct, StringAndLong
 
 PATH = "/glite_wms_wmproxy_server"
 
@@ -131,6 +131,9 @@ class FakeGrid:
     events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     outputs: list[StringAndLong] = field(default_factory=list)
     on_status: Callable[[str], None] | None = None
+    chunks: dict[str, list[str]] = field(default_factory=dict)
+    jdl: str = ""
+    proxy_info: ProxyInfoStruct | None = None
 
     def note(self, operation: str, **parts: Any) -> None:
         asked(operation, "permit")
@@ -211,6 +214,25 @@ class WmProxyHandler:
     def getOutputFileList(self, call: Any, jobId: str, protocol: str) -> list[StringAndLong]:
         self.grid.note("getOutputFileList", jobId=jobId, protocol=protocol)
         return self.grid.outputs
+
+    def enableFilePerusal(self, call: Any, jobId: str, fileList: list[str]) -> None:
+        self.grid.note("enableFilePerusal", jobId=jobId, fileList=fileList)
+
+    def getPerusalFiles(self, call: Any, jobId: str, file: str, allChunks: bool, protocol: str) -> list[str]:
+        self.grid.note("getPerusalFiles", jobId=jobId, file=file, allChunks=allChunks, protocol=protocol)
+        return self.grid.chunks.get(file, [])
+
+    def getJDL(self, call: Any, jobId: str, type: str) -> str:
+        self.grid.note("getJDL", jobId=jobId, type=type)
+        return self.grid.jdl
+
+    def getDelegatedProxyInfo(self, call: Any, delegationID: str) -> ProxyInfoStruct | None:
+        self.grid.note("getDelegatedProxyInfo", delegationID=delegationID)
+        return self.grid.proxy_info
+
+    def getJobProxyInfo(self, call: Any, jobId: str) -> ProxyInfoStruct | None:
+        self.grid.note("getJobProxyInfo", jobId=jobId)
+        return self.grid.proxy_info
 
     def jobListMatch(self, call: Any, jdl: str, delegationId: str) -> list[StringAndLong]:
         self.grid.note("jobListMatch", jdl=jdl, delegationId=delegationId)

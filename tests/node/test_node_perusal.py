@@ -112,6 +112,37 @@ def test_a_running_job_is_read_twice_and_its_output_is_what_was_read(node, alice
     assert alice.text(every, tmp_path) == "first\nsecond\nthird\n"
 
 
+def test_the_commands_look_at_a_running_job(node, hold, tmp_path):
+    job = _submit(node, hold)
+    node.command("glite-wms-job-perusal", "--set", "-f", "out", job)
+    hold.with_suffix(".1").touch()
+    seen = node.work / f"seen-{job.rpartition('/')[2]}"
+    deadline = time.monotonic() + 30
+    text = ""
+    while text != "first\nsecond\n":
+        assert time.monotonic() < deadline, text
+        node.command("glite-wms-job-perusal", "--get", "-f", "out", "--dir", str(seen), "--nodisplay", job)
+        text = "".join(path.read_text() for path in sorted(seen.glob("out-*")))
+    assert node.job_status(job)["Current Status"] == "Running"
+    again = node.command("glite-wms-job-perusal", "--get", "-f", "out", "--all", "--dir", str(seen), job)
+    assert again.stdout.endswith("first\nsecond\n")
+    node.command("glite-wms-job-perusal", "--unset", job)
+    hold.with_suffix(".2").touch()
+    node.wait(job)
+    nothing = node.command("glite-wms-job-perusal", "--get", "-f", "out", "--dir", str(seen), job)
+    assert "No files to be retrieved for the job:" in nothing.stdout
+    registered = node.command("glite-wms-job-info", "--jdl", job).stdout
+    assert f'edg_jobid = "{job}";' in registered
+    assert "requirements = " in registered
+    assert "PerusalTimeInterval = 1;" in registered
+    proxy = node.command("glite-wms-job-info", "--proxy", job).stdout
+    assert "=== VO testvo extension information ===" in proxy
+    assert "Timeleft    : " in proxy
+    node.command("glite-wms-job-delegate-proxy", "-d", "info")
+    delegated = node.command("glite-wms-job-info", "-d", "info").stdout
+    assert "with delegationID info: " in delegated
+
+
 def test_nobody_else_sees_the_files_of_a_job(node, alice, bob, hold, tmp_path):
     job = _submit(node, hold)
     alice.enable(job, "out")
