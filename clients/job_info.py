@@ -105,7 +105,12 @@ def _report_jdl(session: Session, server: endpoint.Endpoint, job: JobId) -> int:
             session, {"result": "success", "jobid": str(job), "endpoint": server.url, "type": kind, "jdl": text}
         )
         return 0
-    _print(session, parse(text).pretty())
+    ad = parse(text)
+    requirements = ad.get("requirements")
+    if requirements is not None:
+        ad.remove("requirements")  # scripts look for it in this spelling, whatever the user's is
+        ad.set("requirements", requirements)
+    _print(session, ad.pretty())
     return 0
 
 

@@ -73,7 +73,7 @@ def test_units_that_are_zero_are_left_out(seconds, text):
     ("option", "kind"), [("--jdl", "REGISTERED"), ("-j", "ORIGINAL"), ("--jdl-original", "ORIGINAL")]
 )
 def test_the_description_is_printed_attribute_by_attribute(fake_grid, option, kind, capsys):
-    fake_grid.jdl = '[ Executable = "/bin/true"; requirements = true; Environment = { "FOO=bar" }; ExpiryTime = 7 ]'
+    fake_grid.jdl = '[ Executable = "/bin/true"; Requirements = true; Environment = { "FOO=bar" }; ExpiryTime = 7 ]'
     job = fake_grid.job("RUNNING")
     assert job_info.main([option, job]) == 0
     assert fake_grid.parts("getJDL") == {"jobId": job, "type": kind}
