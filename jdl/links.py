@@ -14,7 +14,7 @@ from jdl.dag import order
 from jdl.errors import AttributeFault, WrongValue
 from jdl.nodes import ListExpr, Literal
 from jdl.references import Entry, NodeOutput, RootInput, entries, has_references, is_plain
-from jdl.sandbox import InputFile, below, has_wildcard, input_file, input_files, leaf, output_plan
+from jdl.sandbox import InputFile, OutputPlan, below, has_wildcard, input_file, input_files, leaf, output_plan
 
 __all__ = ["Links"]
 
@@ -37,6 +37,7 @@ class Links:
         self._root_names = [file.name for file in input_files(root, _PLACEHOLDER)]
         self._before: list[int] | None = None
         self._names: dict[int, ListExpr] = {}
+        self._plans: dict[tuple[int, str], OutputPlan] = {}
 
     def names(self, index: int) -> ListExpr | None:
         """URIs that stand for the files which the node's InputSandbox refers to; None when it refers to none.
@@ -61,7 +62,7 @@ class Links:
                 names.extend(self._stand_in(self._root_names[at]) for at in self._root_indices(entry, ad))
             else:
                 producer, chosen = self._producer(entry, index)
-                files = self._nodes[producer][1].strings("OutputSandbox")
+                files = self._plan(producer).files
                 names.extend(self._stand_in(leaf(files[at])) for at in chosen)
                 shared = False
         found = ListExpr(map(Literal, names))
@@ -97,16 +98,17 @@ class Links:
                 f"add {{{entry.node}, {self._nodes[index][0]}}} to the dependencies"
             )
             raise AttributeFault(name, text, where, code=1505)
-        files = self._nodes[producer][1].strings("OutputSandbox")
+        plan = self._plan(producer)
+        files = plan.files
         chosen = range(len(files)) if entry.index is None else range(entry.index, entry.index + 1)
         if not (0 <= chosen.start < len(files) and chosen.stop <= len(files)):
             text = f"unable to find '{entry}' in {entry.node} sandbox output files"
             raise AttributeFault(name, text, where, code=1505)
         for at in chosen:
-            uri = self._output_uri(producer, at, _PLACEHOLDER)
+            uri = _uri(plan, at)
             if has_wildcard(files[at]):
                 raise WrongValue.because(name, f"{entry} is a pattern and not the name of a file", where)
-            if urlsplit(uri).hostname == "localhost" and uri.startswith("gsiftp:"):
+            if uri.startswith("gsiftp:") and urlsplit(uri).hostname == "localhost":
                 raise WrongValue.because(name, f"{entry} stays on the computing element ({uri})", where)
         return producer, chosen
 
@@ -122,9 +124,13 @@ class Links:
                     self._before[index] |= self._before[parent] | 1 << parent
         return bool(self._before[second] >> first & 1)
 
-    def _output_uri(self, producer: int, at: int, uri: str) -> str:
-        plan = output_plan(self._nodes[producer][1], uri)
-        return plan.uris[at] if plan.base_uri is None else below(plan.base_uri, leaf(plan.files[at]))
+    def _plan(self, producer: int, uri: str = _PLACEHOLDER) -> OutputPlan:
+        """Where the output of a node goes whose sandbox directory has that URI."""
+        key = (producer, uri)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = output_plan(self._nodes[producer][1], uri)
+        return plan
 
     # -- absolute URIs
 
@@ -152,7 +158,11 @@ class Links:
             chosen = self._root_indices(entry, self._nodes[index][1])
             return [InputFile(root_files[at].uri, root_files[at].name, False) for at in chosen]
         producer, outputs = self._producer(entry, index)
-        uri, files = uri_of(producer), self._nodes[producer][1].strings("OutputSandbox")
-        return [InputFile(self._output_uri(producer, at, uri), leaf(files[at]), False) for at in outputs]
+        plan = self._plan(producer, uri_of(producer))
+        return [InputFile(_uri(plan, at), leaf(plan.files[at]), False) for at in outputs]
+
+
+def _uri(plan: OutputPlan, at: int) -> str:
+    return plan.uris[at] if plan.base_uri is None else below(plan.base_uri, leaf(plan.files[at]))
 
 

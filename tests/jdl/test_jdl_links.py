@@ -162,3 +162,10 @@ def test_files_in_a_long_chain_are_found_quickly() -> None:
     found = dag(nodes, "{" + ",".join(f"{{n{index},n{index + 1}}}" for index in range(count - 1)) + "}")
     ends = resolve(found, "https://w/root", [f"https://w/{index}" for index in range(count)])
     assert ends[-1].ad.strings("InputSandbox") == ("https://w/0/output/out.txt",)
+
+
+def test_many_files_of_one_node_cost_each_a_little() -> None:
+    files = "{" + ",".join(f'"f{index}"' for index in range(4000)) + "}"
+    taker = "InputSandbox = root.nodes.maker.description.OutputSandbox;"
+    found = resolved(dag({"maker": f"OutputSandbox = {files};", "taker": taker}, "{{maker,taker}}"))
+    assert len(found["taker"].ad.strings("InputSandbox")) == 4000
