@@ -91,9 +91,10 @@ class Literal(Expr):
 
     def __init__(self, value: str | int | float | bool | Undefined | Error, position: Position | None = None) -> None:
         self.value = value
-        self._place((), position)
-        if isinstance(value, str):
-            self.weight = 1 + len(value) // 64
+        self.position = position
+        self.depth = 1
+        self.weight = 1 + len(value) // 64 if isinstance(value, str) else 1
+        self._code = None
 
     def _key(self) -> tuple[object, ...]:
         # 1, 1.0 and True are equal in Python and three things in a ClassAd; 0.0 and -0.0 print differently

@@ -55,6 +55,8 @@ _WORDS: Final[dict[str, bool | Undefined | Error]] = {
     "undefined": UNDEFINED,
     "error": ERROR,
 }
+_ENDS: Final = frozenset({";", ",", "}", "]", ")"})
+"""What an expression may end before."""
 _IDENTITY: Final = {"is": "=?=", "isnt": "=!="}
 
 
@@ -148,6 +150,7 @@ class _Parser:
         """``Name = value; …`` up to the closing bracket (taken) or the end of the text."""
         ad = ClassAd(position=self.source.position(offset))
         duplicates: list[str] = []
+        position = self.source.position
         while True:
             while self.sees(";"):
                 self.advance()
@@ -157,12 +160,16 @@ class _Parser:
                 raise self.unexpected("an attribute name" + (f" or '{closing}'" if closing else ""))
             token = self.advance()
             name = str(token.value)
-            self.take("=", f"'=' behind '{name[:40]}'")
+            if not self.sees("="):
+                raise self.unexpected(f"'=' behind '{name[:40]}'")
+            self.advance()
             value = self.expression()
             if name in ad:
                 duplicates.append(ad.spelling(name))
-            ad.set(name, value, self.source.position(token.offset))
-            if not self.sees(";") and not (self.kind == "end" if closing is None else self.sees(closing)):
+            ad.set(name, value, position(token.offset))
+            if self.sees(";"):
+                self.advance()
+            elif not (self.kind == "end" if closing is None else self.sees(closing)):
                 raise self.unexpected("';'" + (f" or '{closing}'" if closing else ""))
         if closing is not None:
             self.advance()
@@ -170,6 +177,13 @@ class _Parser:
         return ad
 
     def expression(self) -> Expr:
+        token = self.token
+        if token.kind == "string" and self.level < self.limits.depth:
+            following = self.tokens[self.index + 1]
+            if following.kind == "op" and following.value in _ENDS:  # what most values are
+                self.index += 1
+                self.token, self.kind = following, "op"
+                return Literal(token.value, self.source.position(token.offset))
         self.deeper()
         offset = self.token.offset
         result = self.binary()
@@ -326,5 +340,7 @@ class _Parser:
             while self.sees(","):
                 self.advance()
                 items.append(self.expression())
-        self.take(closing, f"',' or '{closing}'")
+        if not self.sees(closing):
+            raise self.unexpected(f"',' or '{closing}'")
+        self.advance()
         return items

@@ -31,16 +31,20 @@ UNARY_PRECEDENCE: Final = len(_LEVELS) + 1
 
 _TOKEN: Final = re.compile(
     r"""
-    (?P<space>  [ \t\r\n\f\v]+ | \#[^\n]* | //[^\n]* | /\*[^*]*\*+(?:[^/*][^*]*\*+)*/ )
-  | (?P<real>   (?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)? | [0-9]+[eE][+-]?[0-9]+ )
-  | (?P<int>    0[xX][0-9a-fA-F]+ | [0-9]+ )
-  | (?P<name>   [A-Za-z_][A-Za-z0-9_]* )
-  | (?P<string> "[^"\\]*(?:\\.[^"\\]*)*" )
-  | (?P<quoted> '[^'\\]*(?:\\.[^'\\]*)*' )
-  | (?P<op>     =\?= | =!= | && | \|\| | == | != | <= | >= | >>> | >> | << | \?: | [-+*/%!~<>?:=&|^()\[\]{},;.] )
+    [ \t\r\n\f\v]*+
+    (?: (?P<comment> \#[^\n]* | //[^\n]* | /\*[^*]*\*+(?:[^/*][^*]*\*+)*/ )
+      | (?P<name>    [A-Za-z_][A-Za-z0-9_]* )
+      | (?P<string>  "[^"\\]*(?:\\.[^"\\]*)*" )
+      | (?P<real>    (?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)? | [0-9]+[eE][+-]?[0-9]+ )
+      | (?P<int>     0[xX][0-9a-fA-F]+ | [0-9]+ )
+      | (?P<quoted>  '[^'\\]*(?:\\.[^'\\]*)*' )
+      | (?P<op>      =\?= | =!= | && | \|\| | == | != | <= | >= | >>> | >> | << | \?: | [-+*/%!~<>?:=&|^()\[\]{},;.] )
+      | (?P<end>     \Z )
+      | (?P<strange> . ) )
     """,
     re.VERBOSE | re.DOTALL,
 )
+"""Something is found at every place, so a search never looks further than where it begins."""
 _WORD: Final = re.compile(r"[A-Za-z0-9_.]*")
 _ESCAPE: Final = re.compile(r"((?:\\[0-3][0-7]{2}|\\[0-7]{1,2})+)|\\(.)", re.DOTALL)
 _OCTAL: Final = re.compile(r"\\([0-7]+)")
@@ -70,6 +74,8 @@ class Source:
         """Line and column of a character."""
         if self._starts is None:
             self._starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
+        if len(self._starts) == 1:
+            return Position(1, offset + 1)
         line = bisect_right(self._starts, offset)
         return Position(line, offset - self._starts[line - 1] + 1)
 
@@ -96,25 +102,30 @@ def tokenize(source: Source, limit: int) -> list[Token]:
     """
     text = source.text
     tokens: list[Token] = []
-    offset = 1 if text.startswith("\ufeff") else 0
-    match_at = _TOKEN.match
-    while offset < len(text):
-        match = match_at(text, offset)
-        if match is None:
-            raise source.error(_strange(text, offset), offset)
+    append, new = tokens.append, tuple.__new__
+    for match in _TOKEN.finditer(text, 1 if text.startswith("\ufeff") else 0):
         kind = match.lastgroup or ""
-        if kind != "space":
-            tokens.append(_token(source, kind, match.group(), offset, match.end()))
-            if len(tokens) > limit:
-                raise source.error(f"more than {limit} words", offset)
-        offset = match.end()
-    tokens.append(Token("end", "", len(text)))
+        if kind == "comment":
+            continue
+        word = match[kind]
+        offset = match.start(kind)
+        if kind == "name" or (kind == "op" and word != "/"):
+            append(new(Token, (kind, word, offset)))
+        elif kind == "string" and "\\" not in word and "\0" not in word and not source.join_lines:
+            append(new(Token, (kind, word[1:-1], offset)))
+        elif kind == "end":
+            break
+        elif kind == "strange":
+            raise source.error(_strange(text, offset), offset)
+        else:
+            append(_token(source, kind, word, offset, match.end()))
+        if len(tokens) > limit:
+            raise source.error(f"more than {limit} words", offset)
+    append(Token("end", "", len(text)))
     return tokens
 
 
 def _token(source: Source, kind: str, word: str, offset: int, end: int) -> Token:
-    if kind == "name":
-        return Token(kind, word, offset)
     if kind == "op":
         if word == "/" and source.text.startswith("*", end):
             raise source.error("a comment that is not closed", offset)

@@ -302,3 +302,24 @@ def test_the_deepest_text_needs_less_than_the_stack_of_a_server_thread() -> None
         evaluate(Reference("a0"), ad)
     finally:
         sys.setrecursionlimit(before)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " " * 900_000 + "\x01",
+        ("a" + " " * 1000) * 900 + "\x01",
+        "/*" + "*" * 900_000,
+        '"' + "\\a" * 450_000,
+        "'" + "x" * 900_000,
+        "x = " + "0" * 900_000 + "9",
+        "/" * 900_000,
+        "# " * 450_000,
+    ],
+    ids=["blanks", "words", "comment", "string", "quoted", "number", "slashes", "hashes"],
+)
+def test_a_text_that_is_no_ad_is_refused_in_the_time_it_takes_to_read_it(text: str) -> None:
+    started = time.process_time()
+    with pytest.raises(JdlSyntaxError):
+        parse(text, SUBMITTED)
+    assert time.process_time() - started < 2
