@@ -24,6 +24,7 @@ _FORWARDED = (
     "Epilogue",
     "EpilogueArguments",
     "CpuNumber",
+    "NodeNumber",
     "WholeNodes",
     "SMPGranularity",
     "HostNumber",

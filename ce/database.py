@@ -39,7 +39,7 @@ from ce.accounts import accounts_table
 from grid.states import CreamState
 from lb.outbox import outbox_table
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 metadata = MetaData(info={"room": "ce"})
 
 _identity = Table(
@@ -71,6 +71,7 @@ _jobs = Table(
     Column("node", String(255)),
     Column("cancel", Boolean, nullable=False, default=False),
     Column("operator_end", Boolean, nullable=False, default=False),
+    Column("slots", Integer, nullable=False, default=1),
     UniqueConstraint("dn", "description_id"),
     Index("ce_jobs_state", "state"),
 )
@@ -154,6 +155,7 @@ class Job:
     node: str | None
     cancel: bool
     operator_end: bool
+    slots: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,13 +296,15 @@ def count_live(connection: Connection, queue: str | None = None) -> int:
     return int(connection.execute(_COUNT_IN_QUEUE, {"wanted": queue}).scalar_one())
 
 
-def occupation(connection: Connection, queue: str) -> tuple[int, int]:
-    """How many jobs of a queue run (have a place in the batch system) and wait."""
+def occupation(connection: Connection, queue: str) -> tuple[int, int, int]:
+    """How many jobs of a queue run (have a place in the batch system), how many wait, and how many slots are in use."""
     placed = _jobs.c.batch_id.is_not(None)
     live = _jobs.c.state.in_([state for state in LIVE if state != CreamState.REGISTERED.value])
-    wanted = select(placed, func.count()).where(_jobs.c.queue == queue, live).group_by(placed)
-    counts = {bool(key): int(count) for key, count in connection.execute(wanted)}
-    return counts.get(True, 0), counts.get(False, 0)
+    wanted = select(placed, func.count(), func.sum(_jobs.c.slots))
+    rows = connection.execute(wanted.where(_jobs.c.queue == queue, live).group_by(placed))
+    counts = {bool(key): (int(count), int(slots)) for key, count, slots in rows}
+    (running, busy), (waiting, _) = counts.get(True, (0, 0)), counts.get(False, (0, 0))
+    return running, waiting, busy
 
 
 def mean_seconds(connection: Connection, queue: str, last: int) -> float | None:

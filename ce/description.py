@@ -41,12 +41,20 @@ class Perusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """A program of the user that runs before or after the job's own."""
+
+    executable: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class JobDescription:
     """A job as the wrapper needs it.
 
     ``arguments`` are the words of ``Arguments`` split as a POSIX shell splits them: quotes and backslashes
     group, and nothing else has a meaning (no variables, no globbing, no redirection).  ``output_patterns``
-    are names with wildcards; what they match goes below ``output_base``.
+    are names with wildcards; what they match goes below ``output_base``.  ``slots`` is CpuNumber.
     """
 
     executable: str
@@ -60,6 +68,9 @@ class JobDescription:
     output_patterns: tuple[str, ...]
     output_base: str | None
     perusal: Perusal | None
+    slots: int
+    prologue: Program | None
+    epilogue: Program | None
     queue: str
     batch_system: str | None
     vo: str | None
@@ -80,8 +91,8 @@ def read_description(text: str) -> JobDescription:
     grid_id = ad.string("edg_jobid")
     code = ad.string("LB_sequence_code")
     return JobDescription(
-        executable=_executable(ad),
-        arguments=_arguments(ad.string("Arguments")),
+        executable=_executable(ad, "Executable"),
+        arguments=_arguments(ad, "Arguments"),
         environment=_environment(ad.strings("Environment")),
         stdin=_path(ad, "StdInput"),
         stdout=_path(ad, "StdOutput"),
@@ -91,6 +102,9 @@ def read_description(text: str) -> JobDescription:
         output_patterns=patterns,
         output_base=base,
         perusal=_perusal(ad),
+        slots=max(1, ad.integer("CpuNumber") or ad.integer("NodeNumber") or 1),
+        prologue=_program(ad, "Prologue"),
+        epilogue=_program(ad, "Epilogue"),
         queue=_needed(ad, "QueueName"),
         batch_system=ad.string("BatchSystem"),
         vo=ad.string("VirtualOrganisation"),
@@ -121,22 +135,29 @@ def _clean(attribute: str, value: str) -> str:
     return value
 
 
-def _executable(ad: ClassAd) -> str:
-    value = _clean("Executable", _needed(ad, "Executable"))
+def _executable(ad: ClassAd, name: str) -> str:
+    value = _clean(name, _needed(ad, name))
     if value.startswith("/"):
         return value
     return "./" + posixpath.normpath(value)
 
 
-def _arguments(text: str | None) -> tuple[str, ...]:
+def _program(ad: ClassAd, name: str) -> Program | None:
+    if not ad.string(name):
+        return None
+    return Program(_executable(ad, name), _arguments(ad, f"{name}Arguments"))
+
+
+def _arguments(ad: ClassAd, name: str) -> tuple[str, ...]:
+    text = ad.string(name)
     if not text:
         return ()
     if "\0" in text:
-        raise BadDescription("Arguments", "a NUL character cannot be passed to a program")
+        raise BadDescription(name, "a NUL character cannot be passed to a program")
     try:
         return tuple(shlex.split(text, comments=False, posix=True))
     except ValueError as error:
-        raise BadDescription("Arguments", f"{str(error).lower()}; quote it as for a shell") from error
+        raise BadDescription(name, f"{str(error).lower()}; quote it as for a shell") from error
 
 
 def _environment(items: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

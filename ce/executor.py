@@ -198,7 +198,7 @@ class Executor:
         return _Active(self._batch_job(job), job.created, Logbook(job), seen)
 
     def _batch_job(self, job: Job) -> BatchJob:
-        return BatchJob(job.id, job.queue, self._staging.control(job.id), self._accounts.local(job.slot))
+        return BatchJob(job.id, job.queue, self._staging.control(job.id), self._accounts.local(job.slot), job.slots)
 
     # -- start-up
 

@@ -14,11 +14,12 @@ import signal
 import subprocess
 import threading
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ce.line import Line
 from ce.lrms import BatchJob, Load, Lrms, Watcher
 from ce.process import ProcessId, boot_id, kill_session, send
 from ce.vital import VitalThread
@@ -56,12 +57,11 @@ class Fork(Lrms):
     name = "fork"
 
     def __init__(self, slots: Mapping[str, int], interpreter: Path, watcher: Watcher, *, grace: float = 5.0) -> None:
-        self._slots = dict(slots)
         self._interpreter = interpreter
         self._watcher = watcher
         self._grace = grace
         self._lock = threading.Lock()
-        self._waiting: dict[str, deque[BatchJob]] = {queue: deque() for queue in slots}
+        self._waiting = {queue: Line(places) for queue, places in slots.items()}
         self._running: dict[str, _Running] = {}
         self._new: list[_Running] = []
         self._selector = selectors.DefaultSelector()
@@ -77,7 +77,7 @@ class Fork(Lrms):
 
     def submit(self, job: BatchJob) -> None:
         with self._lock:
-            self._waiting[job.queue].append(job)
+            self._waiting[job.queue].add(job)
         self._ring()
 
     def adopt(self, job: BatchJob, batch_id: str) -> bool:
@@ -96,11 +96,8 @@ class Fork(Lrms):
 
     def cancel(self, job: str) -> bool:
         with self._lock:
-            for queue in self._waiting.values():
-                for waiting in queue:
-                    if waiting.id == job:
-                        queue.remove(waiting)
-                        return True
+            if any(line.remove(job) for line in self._waiting.values()):
+                return True
             running = self._running.get(job)
             if running is not None and not running.cancelled:
                 running.cancelled = True
@@ -194,15 +191,17 @@ class Fork(Lrms):
         return ended is not None and ended.si_code == os.CLD_EXITED and ended.si_status == 0
 
     def _take(self) -> list[BatchJob]:
-        """Waiting jobs for which there are free slots, oldest first."""
+        """Waiting jobs for which there are free slots."""
         taken: list[BatchJob] = []
         with self._lock:
-            for name, queue in self._waiting.items():
-                busy = sum(1 for item in self._running.values() if item.job.queue == name)
-                free = self._slots[name] - busy
-                while queue and free > 0 and len(taken) < _BATCH:
-                    taken.append(queue.popleft())
-                    free -= 1
+            for name, line in self._waiting.items():
+                busy: Counter[int] = Counter()
+                for item in self._running.values():
+                    if item.job.queue == name:
+                        busy[item.job.account.uid] += item.job.slots
+                while len(taken) < _BATCH and (job := line.take(busy)) is not None:
+                    taken.append(job)
+                    busy[job.account.uid] += job.slots
         return taken
 
     def _launch(self) -> bool:
@@ -276,5 +275,5 @@ class Fork(Lrms):
             with self._lock:
                 self._running.pop(item.job.id, None)
                 os.close(item.pidfd)
-                self._waiting[item.job.queue].appendleft(item.job)
+                self._waiting[item.job.queue].put_back(item.job)
         self._retry_at = time.monotonic() + _BACK_OFF

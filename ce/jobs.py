@@ -104,6 +104,10 @@ class Jobs:
         description = read_description(jdl)
         queue = self._queue(description)
         admit(queue)
+        if description.slots > queue.slots:
+            raise BadDescription(
+                "CpuNumber", f"asks for {description.slots} processors; queue {queue.name} has {queue.slots}"
+            )
         name = description_id or f"anonymous-{secrets.token_hex(16)}"
         if len(name) > MAX_DESCRIPTION_ID or not name.isprintable():
             raise BadDescription("jobDescriptionId", f"at most {MAX_DESCRIPTION_ID} printable characters")
@@ -137,6 +141,7 @@ class Jobs:
                 "grid_id": str(description.grid_id) if description.grid_id else None,
                 "delegation_id": delegation_id,
                 "slot": account,
+                "slots": description.slots,
                 "seqcode": str(description.sequence_code or ""),
             }
             job = database.add_job(db, values, moment)

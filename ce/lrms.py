@@ -26,12 +26,13 @@ class LocalAccount:
 
 @dataclass(frozen=True, slots=True)
 class BatchJob:
-    """A prepared job: its id on this element, its queue, its control directory and its account."""
+    """A prepared job: its id on this element, its queue, its control directory, its account and the slots it needs."""
 
     id: str
     queue: str
     control: Path
     account: LocalAccount
+    slots: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,14 @@ _REPEAT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Occupation:
-    """How full a queue is, and how long its last jobs ran on the average (s)."""
+    """How full a queue is, and how long its last jobs ran on the average (s).
+
+    :ivar busy: slots in use; a running job may have several.
+    """
 
     running: int
     waiting: int
+    busy: int
     mean_seconds: float
 
 
@@ -44,7 +48,7 @@ LONGEST_RESPONSE = 2_146_660_842
 
 def response_time(queue: Queue, now: Occupation) -> int:
     """Seconds until a job that comes now would start: 0 while there is a free slot (GLUE 1.3, estimated)."""
-    if now.running < queue.slots and now.waiting == 0:
+    if now.busy < queue.slots and now.waiting == 0:
         return 0
     return max(1, int((now.waiting + 1) * now.mean_seconds / queue.slots))
 
@@ -79,7 +83,7 @@ def records(settings: CeSettings, queue: Queue, now: Occupation) -> list[Record]
 
 
 def _state(queue: Queue, now: Occupation) -> CEState:
-    free = max(0, queue.slots - now.running)
+    free = max(0, queue.slots - now.busy)
     estimate = response_time(queue, now)
     worst = (now.waiting + 1) * (queue.max_wall_minutes or UNLIMITED) * 60
     return CEState(
@@ -104,7 +108,7 @@ def _policy(queue: Queue) -> CEPolicy:
         max_running_jobs=queue.slots,
         max_waiting_jobs=queue.max_waiting,
         max_total_jobs=queue.slots + queue.max_waiting,
-        max_slots_per_job=1,
+        max_slots_per_job=queue.slots,
         assigned_job_slots=queue.slots,
         priority=queue.priority,
     )
@@ -173,9 +177,9 @@ class Publisher:
         found: list[Entry] = []
         with self._engine.connect() as db:
             for queue in self._settings.queues:
-                running, waiting = database.occupation(db, queue.name)
+                running, waiting, busy = database.occupation(db, queue.name)
                 mean = database.mean_seconds(db, queue.name, 20)
-                now = Occupation(running, waiting, ASSUMED_SECONDS if mean is None else max(mean, 1.0))
+                now = Occupation(running, waiting, busy, ASSUMED_SECONDS if mean is None else max(mean, 1.0))
                 found += entries_of(records(self._settings, queue, now))
         return found
 

@@ -13,7 +13,7 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
-from ce.description import JobDescription
+from ce.description import JobDescription, Program
 from ce.errors import BadSettings
 from ce.fork import MARKER
 from ce.lrms import LocalAccount
@@ -95,6 +95,9 @@ class Staging:
             "arguments": description.arguments,
             "environment": description.environment,
             "internals": internals,
+            "prologue": _command(description.prologue),
+            "epilogue": _command(description.epilogue),
+            "slots": description.slots,
             "stdin": description.stdin,
             "stdout": description.stdout,
             "stderr": description.stderr,
@@ -117,6 +120,10 @@ class Staging:
             "cpu_seconds": queue.max_cpu_minutes * 60 if queue and queue.max_cpu_minutes else None,
             "kill_grace": max(0.1, settings.kill_grace / 2),
         }
+
+
+def _command(program: Program | None) -> list[str] | None:
+    return [program.executable, *program.arguments] if program else None
 
 
 def _write_for(path: Path, data: bytes, mode: int, account: LocalAccount) -> None:

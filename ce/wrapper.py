@@ -556,7 +556,21 @@ def payload_environment(job: Job, journal: Journal) -> dict[str, str]:
     environment["GLITE_WMS_RB_BROKERINFO"] = os.path.join(work, ".BrokerInfo")
     environment["X509_USER_PROXY"] = job["proxy"]
     environment["X509_CERT_DIR"] = job["certificates"]
+    if int(job.get("slots") or 1) > 1:
+        environment.update(node_file(job, journal))
     return environment
+
+
+def node_file(job: Job, journal: Journal) -> dict[str, str]:
+    """Name the processors that the job has, one line for each, as PBS does; an MPI program's launcher reads it."""
+    slots = int(job["slots"])
+    path = os.path.join(os.path.dirname(job["proxy"]), "nodes")
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"{journal.node}\n" * slots)
+    except OSError as error:
+        raise Failure(f"Cannot create the list of nodes: {error.strerror}") from error
+    return {"PBS_NODEFILE": path, "PBS_NP": str(slots)}
 
 
 def open_streams(job: Job) -> list[int]:
@@ -580,16 +594,8 @@ def spawn(job: Job, journal: Journal) -> int | None:
     executable = job["executable"]
     environment = payload_environment(job, journal)
     streams = open_streams(job)
-    actions = [(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(streams)]
-    options: dict[str, Any] = {"file_actions": actions, "setpgroup": 0, "setsigmask": (), "setsigdef": HANDLED}
-    argv = [executable, *job["arguments"]]
     try:
-        try:
-            return os.posix_spawn(executable, argv, environment, **options)
-        except OSError as error:
-            if error.errno != 8:  # ENOEXEC: a script without #! runs under the shell, as it would from one
-                raise
-            return os.posix_spawn("/bin/sh", ["/bin/sh", executable, *job["arguments"]], environment, **options)
+        return begin([executable, *job["arguments"]], environment, streams)
     except OSError as error:
         os.write(streams[2], f"cannot execute {executable}: {error.strerror}\n".encode())
         journal.notes.append(f"cannot execute {executable}: {error.strerror}")
@@ -597,6 +603,21 @@ def spawn(job: Job, journal: Journal) -> int | None:
     finally:
         for descriptor in streams:
             os.close(descriptor)
+
+
+def begin(command: list[str], environment: dict[str, str], streams: list[int]) -> int:
+    """Start a program in its own process group.
+
+    :raises OSError: it cannot be executed.
+    """
+    actions = [(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(streams)]
+    options: dict[str, Any] = {"file_actions": actions, "setpgroup": 0, "setsigmask": (), "setsigdef": HANDLED}
+    try:
+        return os.posix_spawn(command[0], command, environment, **options)
+    except OSError as error:
+        if error.errno != 8:  # ENOEXEC: a script without #! runs under the shell, as it would from one
+            raise
+        return os.posix_spawn("/bin/sh", ["/bin/sh", *command], environment, **options)
 
 
 def watch(job: Job, began: float) -> None:
@@ -628,27 +649,63 @@ def execute(job: Job, journal: Journal, began: float) -> tuple[int, int | None, 
             resource.setrlimit(resource.RLIMIT_CPU, (int(job["cpu_seconds"]), hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     watch(job, began)
+    assist(job, journal, "prologue")
     journal.status("REALLY-RUNNING", journal.event("ReallyRunning"))
     start = time.monotonic()
     payload = spawn(job, journal)
     if payload is None:
         return 126, None, {"real": 0.0, "user": 0.0, "sys": 0.0}
-    try:
-        while True:  # adopted orphans are reaped on the way; the payload is left for wait4
-            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-            if ended is None or ended.si_pid == payload:
-                break
-            os.waitpid(ended.si_pid, 0)
-    except Terminated:
-        end_group(payload, float(job.get("kill_grace", 2.0)))
-        raise
-    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
-    _, status, used = os.wait4(payload, 0)
+    status, used = attend(job, payload)
     usage = {"real": time.monotonic() - start, "user": used.ru_utime, "sys": used.ru_stime}
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     return (os.WEXITSTATUS(status) if number is None else 128 + number), number, usage
+
+
+def attend(job: Job, leader: int) -> tuple[int, resource.struct_rusage]:
+    """Wait for a program that :func:`begin` started; its wait status and usage.  Signals are blocked afterwards.
+
+    :raises Terminated: something outside ended the job; nothing of the program's group is left.
+    """
+    try:
+        while True:  # adopted orphans are reaped on the way; the payload is left for wait4
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+            if ended is None or ended.si_pid == leader:
+                break
+            os.waitpid(ended.si_pid, 0)
+    except Terminated:
+        end_group(leader, float(job.get("kill_grace", 2.0)))
+        raise
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+    _, status, used = os.wait4(leader, 0)
+    return status, used
+
+
+def assist(job: Job, journal: Journal, role: str) -> None:
+    """Run the job's ``prologue`` or ``epilogue``, if it has one: its environment is the payload's, its output is lost.
+
+    :raises Failure: it is not there or did not exit with 0 (another site may do better, as in gLite).
+    """
+    command = job.get(role)
+    if not command:
+        return
+    if not os.path.isfile(command[0]) or not os.access(command[0], os.R_OK):
+        raise Failure(f"{role} failed: {command[0]} not found")
+    prepare_executable(command[0])
+    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        leader = begin(command, payload_environment(job, journal), [nothing] * 3)
+    except OSError as error:
+        log(f"{role}: {command[0]}: {error.strerror}")
+        raise Failure(f"{role} failed with error 126") from error  # the shell's word for it
+    finally:
+        os.close(nothing)
+    status, _ = attend(job, leader)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+    code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    if code:
+        raise Failure(f"{role} failed with error {code}")
 
 
 def end_group(leader: int, grace: float) -> None:
@@ -743,6 +800,13 @@ def work(job: Job, journal: Journal, transfers: Transfers, outcome: Job) -> None
         with looked_at(job):
             outcome["exit_code"], outcome["signal"], outcome["usage"] = execute(job, journal, began)
         end_leftovers()
+        if job.get("epilogue"):
+            watch(job, began)
+            try:
+                assist(job, journal, "epilogue")
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            end_leftovers()
         for kind in ("real", "user", "sys"):
             journal.event("ResourceUsage", resource=kind, quantity=outcome["usage"][kind], unit="s")
         send_output(job, journal, transfers)

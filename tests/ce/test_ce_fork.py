@@ -53,7 +53,7 @@ def account() -> LocalAccount:
 
 @pytest.fixture
 def make(place: Path, account: LocalAccount) -> Callable[..., BatchJob]:
-    def _make(name: str, *command: str, queue: str = "q") -> BatchJob:
+    def _make(name: str, *command: str, queue: str = "q", slots: int = 1) -> BatchJob:
         control = place / name / "control"
         for directory in (control, place / name / "work", place / name / "tmp"):
             directory.mkdir(parents=True)
@@ -72,7 +72,7 @@ def make(place: Path, account: LocalAccount) -> Callable[..., BatchJob]:
             "kill_grace": 0.5,
         }
         (control / "job.json").write_text(json.dumps(order))
-        return BatchJob(name, queue, control, account)
+        return BatchJob(name, queue, control, account, slots)
 
     return _make
 
@@ -113,6 +113,21 @@ def test_no_more_jobs_run_than_a_queue_has_slots_and_the_next_starts_when_one_en
     fork.cancel("one")
     until(lambda: watcher.gone == ["one", "two"])
     assert result(second)["class"] == "ok"
+
+
+def test_a_job_of_several_slots_begins_when_they_are_free_and_keeps_them(fork, watcher, make, until):
+    fork.submit(make("one", "/bin/sleep", "60", queue="wide"))
+    fork.submit(make("two", "/bin/sleep", "60", queue="wide", slots=3))
+    fork.submit(make("three", "/bin/sleep", "60", queue="wide"))
+    until(lambda: "one" in watcher.places)
+    assert (fork.load("wide").running, fork.load("wide").waiting) == (1, 2)
+    fork.cancel("one")
+    until(lambda: "two" in watcher.places)
+    assert (fork.load("wide").running, fork.load("wide").waiting) == (1, 1)
+    fork.cancel("two")
+    until(lambda: "three" in watcher.places)
+    fork.cancel("three")
+    until(lambda: len(watcher.gone) == 3)
 
 
 def test_cancelling_a_waiting_job_means_it_never_starts(fork, watcher, make, until, alive):

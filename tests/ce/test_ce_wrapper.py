@@ -55,6 +55,60 @@ def test_a_missing_executable_and_a_missing_input_file_abort(wrapped):
     assert (result["class"], result["reason"]) == ("abort", "nothing not found or unreadable")
 
 
+def test_prologue_and_epilogue_run_around_the_payload_with_their_arguments_and_its_environment(wrapped):
+    for role in ("prologue", "epilogue"):
+        (wrapped.work / f"{role}.sh").write_text(f'echo {role} "$@" $COLOUR >> order; echo lost\n')
+    result = wrapped.shell(
+        "echo payload >> order",
+        environment=[["COLOUR", "green"]],
+        prologue=["./prologue.sh", "a b", "c"],
+        epilogue=["./epilogue.sh", "last"],
+    )
+    assert (result["class"], result["exit_code"]) == ("ok", 0)
+    assert (wrapped.work / "order").read_text() == "prologue a b c green\npayload\nepilogue last green\n"
+    assert wrapped.output() == "", "what they print is lost"
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        (["./nothing"], "failed: ./nothing not found"),
+        (["/bin/sh", "-c", "exit 7"], "failed with error 7"),
+        (["/bin/sh", "-c", "kill -9 $$"], "failed with error 137"),
+        (["./broken"], "failed with error 126"),
+    ],
+)
+@pytest.mark.parametrize("role", ["prologue", "epilogue"])
+def test_a_failed_prologue_or_epilogue_makes_the_job_fail_and_another_attempt_may_help(wrapped, role, command, reason):
+    (wrapped.work / "broken").write_text("#!/nowhere/interpreter\n")
+    result = wrapped.shell("echo ran > ran; exit 3", **{role: command})
+    assert (result["class"], result["reason"]) == ("resubmit", f"{role} {reason}")
+    assert (wrapped.work / "ran").exists() == (role == "epilogue")
+    assert ("ReallyRunning" in [event["event"] for event in result["events"]]) == (role == "epilogue")
+
+
+def test_a_job_that_is_ended_during_its_prologue_leaves_nothing_of_it(wrapped, until, alive):
+    child = wrapped.begin(arguments=["-c", "true"], prologue=["/bin/sh", "-c", "echo $$ > pid; sleep 60; true"])
+    until(lambda: (wrapped.work / "pid").exists() and (wrapped.work / "pid").read_text())
+    child.terminate()
+    assert child.wait(10.0) == 0
+    assert wrapped.result()["reason"] == "Job has been terminated (got SIGTERM)"
+    assert not alive(int((wrapped.work / "pid").read_text()))
+
+
+def test_an_epilogue_may_run_no_longer_than_the_job(wrapped):
+    result = wrapped.shell("true", epilogue=["/bin/sleep", "60"], wall_seconds=1)
+    assert result["class"] == "abort"
+    assert "wall clock limit" in result["reason"]
+
+
+def test_a_job_of_several_slots_finds_them_in_the_list_of_nodes(wrapped):
+    result = wrapped.shell("cat $PBS_NODEFILE; echo $PBS_NP", slots=3)
+    assert wrapped.output() == f"{result['node']}\n" * 3 + "3\n"
+    assert wrapped.shell("echo ${PBS_NODEFILE-none}", slots=1)["class"] == "ok"
+    assert wrapped.output() == "none\n"
+
+
 def test_without_its_masters_word_it_does_nothing(wrapped):
     wrapped.go = b""
     assert wrapped.begin(arguments=["-c", "touch ran"]).wait(10.0) == 3
