@@ -122,6 +122,8 @@ class BrokerSection:
     match_retry_period: float = 60.0
     expiry_period: float = 86_400.0
     worker_threads: int = 5
+    fewest_released_nodes: int = 20
+    most_released_nodes: int = 1000
     max_retry_count: int = 10
     infrastructure_delay: float = 2.0
 

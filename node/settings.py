@@ -84,6 +84,8 @@ class Settings:
             interlogger_doorbell=self._interlogger_bell,
             host=conf.node.host,
             worker_threads=conf.broker.worker_threads,
+            fewest_released_nodes=conf.broker.fewest_released_nodes,
+            most_released_nodes=conf.broker.most_released_nodes,
             refresh_period=conf.broker.refresh,
             match_retry_period=conf.broker.match_retry_period,
             expiry_period=conf.broker.expiry_period,

@@ -6,7 +6,6 @@ from jdl.errors import NotAccepted
 from jdl.tree import ClassAd
 
 _LISTS = ("InputData", "DataRequirements", "OutputData", "ZippedISB")
-_STRINGS = ("Prologue", "Epilogue")
 
 
 def check_served(ad: ClassAd) -> None:
@@ -14,11 +13,7 @@ def check_served(ad: ClassAd) -> None:
 
     :raises NotAccepted: 1220, naming the first such attribute and where it stands.
     """
-    asked = [
-        *(name for name in _LISTS if name in ad),
-        *(name for name in _STRINGS if ad.string(name)),
-    ]
-    for name in asked:
+    for name in (name for name in _LISTS if name in ad):
         raise NotAccepted(
             ad.spelling(name), "this attribute is not served by this server yet; remove it", ad.where(name)
         )
