@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509 import Certificate
 
+from delegation.chains import Chains
 from delegation.errors import DelegationRefused, UnknownDelegation
 from delegation.places import Place, Places, pending
 from delegation.settings import DelegationSettings
@@ -90,6 +91,7 @@ class DelegationStore:
         self._trust = trust
         self._keys = keypool
         self._places = Places(settings.directory)
+        self._read = Chains()
 
     def request(self, owner: Identity, delegation_id: str) -> str:
         """Begin a delegation: a certificate request (PEM) for a new key.  An empty id means the automatic one.
@@ -153,7 +155,7 @@ class DelegationStore:
         except FileNotFoundError:
             raise UnknownDelegation(name) from None
         try:
-            identity = self._trust.verify(Credential.from_pem(content).chain)
+            identity = self._trust.verify(self._read.chain(content))
         except Expired as error:
             raise ProxyExpired(f"the proxy delegated as {name!r} has expired", causes=[error.description]) from error
         except ChainError as error:

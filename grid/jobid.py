@@ -10,7 +10,6 @@ import base64
 import hashlib
 import re
 import secrets
-import string
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +22,7 @@ _FORM = re.compile(
     r"https://(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?)"
     r"(?::(?P<port>[0-9]{1,5}))?/(?P<unique>[A-Za-z0-9_-]{1,128})(?:\?[\x21-\x7e]*)?"
 )
-_SAFE: Final = frozenset(string.ascii_letters + string.digits + ".- ")
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9. -]")
 
 
 class JobIdError(InvalidArgument):
@@ -91,7 +90,7 @@ class JobId:
     @property
     def file_name(self) -> str:
         """The identifier as a file name: every unsafe character becomes ``_`` and two hex digits."""
-        return "".join(c if c in _SAFE else f"_{ord(c):02x}" for c in str(self))
+        return _UNSAFE.sub(lambda found: f"_{ord(found[0]):02x}", str(self))
 
     @property
     def reduced(self) -> str:

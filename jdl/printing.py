@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from jdl.classad import ClassAd
@@ -29,6 +30,8 @@ _TERNARY: Final = 0
 _POSTFIX: Final = UNARY_PRECEDENCE + 1
 _ATOM: Final = _POSTFIX + 1
 
+_NAMES_KEPT: Final = 2000
+
 _ESCAPES: Final = {code: f"\\{code:03o}" for code in [*range(1, 32), 127]} | {
     ord("\n"): "\\n",
     ord("\t"): "\\t",
@@ -53,9 +56,12 @@ def pretty(ad: ClassAd) -> str:
 
 def string_text(value: str) -> str:
     """A string in double quotes."""
+    if value.isprintable() and '"' not in value and "\\" not in value:
+        return f'"{value}"'
     return '"' + value.translate(_IN_STRING) + '"'
 
 
+@lru_cache(_NAMES_KEPT)
 def name_text(name: str) -> str:
     """An attribute's name, in single quotes unless it is an identifier and no word of the language."""
     if _IDENTIFIER.match(name) and name.lower() not in KEYWORDS:
@@ -96,7 +102,8 @@ def _text(expr: Expr, outer: int) -> str:
 
 def _print(expr: Expr) -> tuple[str, int]:
     if isinstance(expr, Literal):
-        return _literal(expr)
+        value = expr.value
+        return (string_text(value), _ATOM) if type(value) is str else _literal(expr)
     if isinstance(expr, Reference):
         return _reference(expr), _ATOM
     if isinstance(expr, Operation):
@@ -106,7 +113,7 @@ def _print(expr: Expr) -> tuple[str, int]:
     if isinstance(expr, ListExpr):
         return (f"{{ {_commas(expr.items)} }}" if expr.items else "{ }"), _ATOM
     if isinstance(expr, ClassAd):
-        inner = "; ".join(f"{name_text(name)} = {_text(value, _TERNARY)}" for name, value in expr.items())
+        inner = "; ".join([f"{name_text(name)} = {_print(value)[0]}" for name, value in expr.items()])
         return (f"[ {inner} ]" if inner else "[ ]"), _ATOM
     if isinstance(expr, Select):
         return f"{_base(expr.base)}.{name_text(expr.name)}", _POSTFIX
@@ -128,7 +135,7 @@ def _base(expr: Expr) -> str:
 
 
 def _commas(items: tuple[Expr, ...]) -> str:
-    return ",".join([_text(item, _TERNARY) for item in items])
+    return ",".join([_print(item)[0] for item in items])
 
 
 def _literal(expr: Literal) -> tuple[str, int]:
