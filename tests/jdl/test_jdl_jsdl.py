@@ -389,7 +389,8 @@ def computing_element() -> ClassAd:
         spool_directory=nowhere,
         queues=(Queue(name="long", access_rules=("VO:testvo",)),),
     )
-    assembly = assemble(entries_of(records(settings, settings.queues[0], Occupation(running=0, waiting=0, busy=0, mean_seconds=60.0))))
+    idle = Occupation(running=0, waiting=0, busy=0, mean_seconds=60.0)
+    assembly = assemble(entries_of(records(settings, settings.queues[0], idle)))
     assert assembly.problems == ()
     return assembly.records[0].ad
 
