@@ -9,7 +9,7 @@ from jdl.nodes import Expr
 from jdl.sandbox import leaf
 from jdl.values import Record
 
-__all__ = ["JobDescription"]
+__all__ = ["JobDescription", "user_tags"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class JobDescription:
             lb_address=ad.string("LBAddress"),
             certificate_subject=ad.string("CertificateSubject"),
             sequence_code=ad.string("LB_sequence_code"),
-            user_tags=_tags(ad),
+            user_tags=user_tags(ad),
         )
 
 
@@ -108,7 +108,8 @@ def _variable(item: str) -> tuple[str, str]:
     return name, value
 
 
-def _tags(ad: ClassAd) -> tuple[tuple[str, str], ...]:
+def user_tags(ad: ClassAd) -> tuple[tuple[str, str], ...]:
+    """Names and values of a description's UserTags that are texts."""
     value = ad.value("UserTags") if "UserTags" in ad else None
     if not isinstance(value, Record):
         return ()

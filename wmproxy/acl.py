@@ -37,7 +37,7 @@ _OWNER = Permission.READ | Permission.LIST | Permission.WRITE
 
 def head(record: Job) -> JobId:
     """The job whose access list and proxy count for ``record``: its parent, or the job itself."""
-    return getattr(record, "parent", None) or record.job
+    return record.sandbox_owner
 
 
 def first(owner: str) -> bytes:

@@ -17,8 +17,12 @@
     ├── TooManyWaiting             1224, jobs that are registered and not started
     ├── OperationNotAllowed
     │   ├── WrongPhase             the job is past, or not yet at, the moment for this
+    │   │   └── InputMissing       a file was not uploaded before the start
     │   ├── OwnersAclItem          the owner cannot be taken off the list
     │   ├── ProxyFileMissing       neither the job's proxy nor its backup is there
+    │   ├── NotForCompound         the operation is for jobs without nodes
+    │   ├── IsNode                 a node goes with its parent
+    │   ├── DescriptionTooLong
     │   └── TooManyFiles
     ├── InvalidArgument
     │   ├── AclItemUnfit           neither a DN nor an FQAN
@@ -268,6 +272,54 @@ class WrongPhase(OperationNotAllowed):
         self.job = job
         super().__init__(
             f"The Operation is not allowed: {reason}", causes=[f"JobOperationException: {reason} (job {job})"]
+        )
+
+
+class InputMissing(WrongPhase):
+    """Files that the client should have uploaded are not there.
+
+    :param names: the first of them.
+    :param place: URI of the directory where they belong.
+    """
+
+    def __init__(self, job: str, names: Sequence[str], place: str) -> None:
+        self.names = tuple(names)
+        self.place = place
+        super().__init__(
+            job, f"the input sandbox is not complete, {', '.join(names)} has not been uploaded to {place}"
+        )
+
+
+class NotForCompound(OperationNotAllowed):
+    """An operation that has a meaning for simple jobs and for nodes only."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The Operation is not allowed: {reason}", causes=[f"JobOperationException: {reason}"]
+        )
+
+
+class IsNode(OperationNotAllowed):
+    """A node is started with its parent, and in no other way."""
+
+    def __init__(self, job: str, parent: str) -> None:
+        self.job = job
+        self.parent = parent
+        reason = f"the job is a DAG subjob. The parent is: {parent}"
+        super().__init__(
+            f"The Operation is not allowed: {reason}", causes=[f"JobOperationException: {reason} (job {job})"]
+        )
+
+
+class DescriptionTooLong(OperationNotAllowed):
+    """The description of a compound job with all its nodes does not fit into an answer."""
+
+    def __init__(self, job: str, nodes: int) -> None:
+        self.job = job
+        self.nodes = nodes
+        super().__init__(
+            f"The Operation is not allowed: the description of {job} with its {nodes} nodes is more than one answer "
+            "holds; ask for its original, or for its nodes' descriptions one by one"
         )
 
 

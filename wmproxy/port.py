@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from broker import control
 from delegation.store import DelegationStore
-from grid.jobid import JobId
 from gsi.identity import Identity
 from web.guard import Rule
 from wmproxy import proxyinfo
 from wmproxy.acl import AccessLists, head
 from wmproxy.authorization import AuthorizationPoint
 from wmproxy.control import Controller
+from wmproxy.descriptions import Descriptions
 from wmproxy.errors import IdEmpty, NothingMatches, ProtocolNotAvailable
 from wmproxy.jobs import Job
 from wmproxy.perusal import Perusal
 from wmproxy.quota import Quota
-from wmproxy.registration import Registration
+from wmproxy.registration import Registered, Registration
 from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
 from wmproxy.start import Starter
@@ -48,6 +48,7 @@ class WMProxyPort:
         delegations: DelegationStore,
         acl: AccessLists,
         quota: Quota,
+        descriptions: Descriptions,
     ) -> None:
         self._settings = settings
         self._authorization = authorization
@@ -59,6 +60,7 @@ class WMProxyPort:
         self._delegations = delegations
         self._acl = acl
         self._quota = quota
+        self._descriptions = descriptions
 
     # -- information -------------------------------------------------------------------------------------
 
@@ -102,13 +104,11 @@ class WMProxyPort:
         "Registers a job; its input sandbox is open until it is started.", Rule.MEMBER, codes=_NEW_JOB, new_work=True
     )
     def jobRegister(self, call: Call, jdl: str, delegationId: str) -> JobIdStruct:
-        record = self._registration.register(self._member(call), jdl, delegationId)
-        return self._struct(record.job)
+        return self._tree(self._registration.register(self._member(call), jdl, delegationId))
 
     @operation("Registers a job and starts it.", Rule.MEMBER, codes=_NEW_JOB, new_work=True)
     def jobSubmit(self, call: Call, jdl: str, delegationId: str) -> JobIdStruct:
-        record = self._registration.submit(self._member(call), jdl, delegationId, _client(call))
-        return self._struct(record.job)
+        return self._tree(self._registration.submit(self._member(call), jdl, delegationId, _client(call)))
 
     @operation(
         "Starts a registered job.",
@@ -154,12 +154,15 @@ class WMProxyPort:
 
     @operation("The description of a job, as it was sent or as it is registered.", Rule.READER)
     def getJDL(self, call: Call, jobId: str, type: str) -> str:
-        return self._registration.jdl(self._read(call, jobId), type)
+        return self._descriptions.answer(self._read(call, jobId), type)
 
     @operation("The state of a job.", Rule.READER, codes=(1227,))
     def getJobStatus(self, call: Call, jobId: str) -> JobStatusStruct:
         record = self._read(call, jobId)
-        return JobStatusStruct(str(record.job), self._controller.status(record).value)
+        nodes = self._controller.node_states(record).items()
+        state = self._controller.status(record)
+        children = [JobStatusStruct(str(node), state.value) for node, state in nodes]
+        return JobStatusStruct(str(record.job), state.value, children)
 
     @operation("The output files of a job, with their sizes.", Rule.READER, codes=(1226,))
     def getOutputFileList(self, call: Call, jobId: str, protocol: str) -> list[StringAndLong]:
@@ -174,7 +177,8 @@ class WMProxyPort:
     @operation("Where the input files of a job and of its nodes go.", Rule.WRITER)
     def getSandboxBulkDestURI(self, call: Call, jobId: str, protocol: str) -> list[DestURIStruct]:
         record = self._written(call, jobId)
-        return [DestURIStruct(str(record.job), self._input_uris(record, protocol))]
+        every = [record, *self._controller.nodes(record)]
+        return [DestURIStruct(str(one.job), self._input_uris(one, protocol)) for one in every]
 
     # -- access ------------------------------------------------------------------------------------------
 
@@ -237,8 +241,14 @@ class WMProxyPort:
     def _input_uris(self, record: Job, protocol: str) -> list[str]:
         return [self._sandboxes.url(record.job, "input") for _ in _protocols(protocol or "all")]
 
-    def _struct(self, job: JobId) -> JobIdStruct:
-        return JobIdStruct(str(job), None, f"{self._sandboxes.relative(job)}/input")
+    def _tree(self, made: Registered) -> JobIdStruct:
+        """What was registered, as clients of gLite know it: a simple job has an empty name, a compound one none."""
+        record = made.record
+        nodes = [JobIdStruct(str(node.job), node.name, self._input_path(node)) for node in made.nodes]
+        return JobIdStruct(str(record.job), None if record.compound else "", self._input_path(record), nodes)
+
+    def _input_path(self, record: Job) -> str:
+        return f"{self._sandboxes.relative(record.job)}/input"
 
 
 def _protocols(wanted: str) -> tuple[str, ...]:

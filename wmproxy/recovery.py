@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,10 +18,12 @@ from grid.errors import GridError
 from grid.jobid import JobId
 from grid.states import Source
 from jdl.parser import parse
+from lb.events import Event
 from lb.producer import JobLog
 from web import upload
 from wmproxy import jobs
-from wmproxy.jobs import Job, Phase
+from wmproxy.descriptions import Descriptions
+from wmproxy.jobs import SEED, Job, Kind, Phase
 from wmproxy.ledger import Ledger
 from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
@@ -28,6 +31,7 @@ from wmproxy.settings import WmproxySettings
 log = logging.getLogger("wms.wmproxy")
 
 _STOP_SECONDS = 2.0
+_KINDS = {kind.value: kind for kind in (Kind.COLLECTION, Kind.DAG)}
 
 
 class Recovery:
@@ -40,11 +44,17 @@ class Recovery:
     """
 
     def __init__(
-        self, settings: WmproxySettings, ledger: Ledger, sandboxes: Sandboxes, recount: Callable[[], object]
+        self,
+        settings: WmproxySettings,
+        ledger: Ledger,
+        sandboxes: Sandboxes,
+        descriptions: Descriptions,
+        recount: Callable[[], object],
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._sandboxes = sandboxes
+        self._descriptions = descriptions
         self._recount = recount
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recovery", daemon=True)
@@ -128,9 +138,19 @@ class Recovery:
             ad = parse(self._sandboxes.of(job).jdl_to_start.read_text("utf-8"))
             owner, vo = ad.string("CertificateSubject") or "", ad.string("VirtualOrganisation") or ""
             joblog = JobLog(job, owner, Source.NetworkServer, ad.string("LB_sequence_code"), self._settings.host)
-            event = joblog.event("Abort", reason=reason)
+            kind = _KINDS.get((ad.string("Type") or "").lower(), Kind.JOB)
+            record = Job(job, owner, vo, (), Phase.PURGED, "", kind=kind)
+            events = [joblog.event("Abort", reason=reason), *self._abort_nodes(record, reason)]
         except (OSError, UnicodeDecodeError, GridError) as error:
             log.warning("the sandbox of %s, whose registration was cut off, cannot be read: %s", job, error)
             return
-        record = Job(job, owner, vo, (), Phase.PURGED, joblog.seqcode)
-        self._ledger.commit(lambda connection: jobs.insert(connection, record), [event])
+        ended = replace(record, sequence_code=joblog.seqcode)
+        self._ledger.commit(lambda connection: jobs.insert(connection, ended), events)
+
+    def _abort_nodes(self, record: Job, reason: str) -> list[Event]:
+        """The ends of the nodes that L&B made with their parent's registration."""
+        if not record.compound:
+            return []
+        nodes = (record.job.child(SEED, index) for index in range(len(self._descriptions.compound(record).nodes)))
+        logs = (JobLog(node, record.owner, Source.NetworkServer, None, self._settings.host) for node in nodes)
+        return [joblog.event("Abort", reason=reason) for joblog in logs]

@@ -1,31 +1,31 @@
 """jobRegister and jobSubmit: from a JDL text to a job that exists, durably, in all three places.
 
-The order is fixed: the sandbox directory under its final name, RegJob at the bookkeeping server, the row in the
+The order is fixed: the sandbox directory under its final name, RegJob at the bookkeeping server, the rows in the
 database, the answer.  What a crash leaves is a directory without a row, which :mod:`wmproxy.recovery` removes
-(and tells L&B about); what a refusal leaves is nothing.
+(and tells L&B about); what a refusal leaves is nothing.  A compound job is registered in the same steps: one
+directory, one RegJob that makes all nodes at L&B, its row and those of its nodes in one transaction.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy.engine import Connection
 
-from broker import queue
 from delegation.store import Delegation, DelegationStore
 from grid.doorbell import ring
-from grid.errors import DelegationError, GridError, InvalidArgument
+from grid.errors import DelegationError, GridError
 from grid.faultpoints import point
 from grid.files import write_private
 from grid.jobid import JobId
 from grid.states import Source
 from gsi.identity import Identity
 from jdl.check import check
-from jdl.complete import ServerAttributes, complete
-from jdl.job import JobDescription
+from jdl.compound import Compound, CompoundKind, expand
+from jdl.job import user_tags
 from jdl.parser import SUBMITTED, parse
 from jdl.tree import ClassAd
 from lb.events import Event
@@ -35,21 +35,59 @@ from storage.errors import OutcomeUnknown
 from wmproxy import acl, jobs
 from wmproxy.authorization import AuthorizationPoint
 from wmproxy.capabilities import check_served
-from wmproxy.errors import TooManyFiles
-from wmproxy.jobs import Job, Phase
+from wmproxy.descriptions import Descriptions
+from wmproxy.errors import NotForCompound, TooManyFiles
+from wmproxy.handover import Handover, Handovers
+from wmproxy.jobs import SEED, Job, Kind, Phase
 from wmproxy.ledger import Ledger
-from wmproxy.preparation import prepare
 from wmproxy.quota import Quota
 from wmproxy.recovery import Recovery
-from wmproxy.sandboxes import JobDirectory, Sandboxes
+from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
-from wmproxy.start import handover
 
 log = logging.getLogger("wms.wmproxy")
 
+_KINDS = {CompoundKind.COLLECTION: Kind.COLLECTION, CompoundKind.DAG: Kind.DAG}
+_JOB_TYPES = {Kind.JOB: "SIMPLE", Kind.COLLECTION: "COLLECTION", Kind.DAG: "DAG"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked description, before there is a job.
+
+    :ivar ad: the description itself; of a compound job its own attributes.
+    :ivar compound: the nodes, or None for a simple job.
+    """
+
+    text: str
+    ad: ClassAd
+    compound: Compound | None
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What was registered: a job, and its nodes in their order."""
+
+    record: Job
+    nodes: Sequence[Job] = ()
+
+
+@dataclass(frozen=True)
+class _New:
+    """A job that has everything but its rows.
+
+    :ivar ad: the registered description; of a compound job without its nodes.
+    :ivar events: those after RegJob.
+    """
+
+    registered: Registered
+    request: Request
+    ad: ClassAd
+    events: Sequence[Event]
+
 
 class Registration:
-    """Registers and submits jobs, and answers what was registered."""
+    """Registers and submits jobs."""
 
     def __init__(
         self,
@@ -60,6 +98,8 @@ class Registration:
         authorization: AuthorizationPoint,
         registrar: Registrar,
         recovery: Recovery,
+        descriptions: Descriptions,
+        handovers: Handovers,
         quota: Quota,
     ) -> None:
         self._settings = settings
@@ -69,10 +109,12 @@ class Registration:
         self._authorization = authorization
         self._registrar = registrar
         self._recovery = recovery
+        self._descriptions = descriptions
+        self._handovers = handovers
         self._quota = quota
 
-    def register(self, caller: Identity, text: str, delegation_id: str) -> Job:
-        """Register a job; its input sandbox is open until it is started.
+    def register(self, caller: Identity, text: str, delegation_id: str) -> Registered:
+        """Register a job, with all its nodes or not at all; its input sandbox is open until it is started.
 
         :raises JdlError: 15xx, with line and column; there is no job then.
         :raises DelegationError: when the delegation id names no proxy of the caller's.
@@ -80,34 +122,33 @@ class Registration:
         :raises GridError: 1224, when the caller's quota is used up.
         """
         self._quota.admit(caller.dn, waits=True)
-        with self._existing(caller, text, delegation_id) as (record, _, _, events):
-            self._ledger.commit(lambda connection: jobs.insert(connection, record), events)
+        with self._existing(caller, text, delegation_id) as new:
+            made = new.registered
+            self._ledger.commit(lambda connection: jobs.insert(connection, made.record, made.nodes), new.events)
         point("wmproxy.register.committed")
-        return record
+        return made
 
-    def submit(self, caller: Identity, text: str, delegation_id: str, client: str) -> Job:
+    def submit(self, caller: Identity, text: str, delegation_id: str, client: str) -> Registered:
         """Register and start in one: the job is in the broker's queue when this returns.
 
         :raises GridError: as :meth:`register`.
         """
         self._quota.admit(caller.dn, waits=False)
-        with self._existing(caller, text, delegation_id) as (record, directory, ad, events):
-            joblog = JobLog(record.job, record.owner, Source.NetworkServer, record.sequence_code, self._settings.host)
-            more, submission = handover(
-                joblog,
-                prepare(ad, record.job, self._sandboxes, self._settings.min_perusal_interval),
-                record,
-                directory,
-                client,
+        with self._existing(caller, text, delegation_id) as new:
+            handover = self._handover(new, client)
+            record, nodes = new.registered.record, new.registered.nodes
+            started = Registered(
+                replace(record, phase=Phase.STARTED, sequence_code=handover.sequence_code),
+                [replace(node, phase=Phase.STARTED, sequence_code=handover.codes[node.job]) for node in nodes],
             )
-            started = replace(record, phase=Phase.STARTED, sequence_code=joblog.seqcode)
 
             def unit(connection: Connection) -> None:
-                jobs.insert(connection, started)
-                queue.enqueue(connection, submission, expiry_period=self._settings.expiry_period)
+                jobs.insert(connection, started.record, started.nodes)
+                handover.enqueue(connection)
 
-            write_private(directory.started_jdl, submission.ad.encode("utf-8") + b"\n")
-            self._ledger.commit(unit, [*events, *more])
+            path = self._sandboxes.of(record.job).started_jdl
+            write_private(path, handover.text.encode("utf-8") + b"\n")
+            self._ledger.commit(unit, [*new.events, *handover.events])
         point("wmproxy.submit.committed")
         ring(self._settings.broker_doorbell)
         return started
@@ -116,62 +157,67 @@ class Registration:
         """The checked description for jobListMatch, with what the server adds for matching; no job is made.
 
         :raises GridError: as :meth:`register`.
+        :raises NotForCompound: for a compound job, of which each node has matches of its own.
         """
         delegation = self._delegation(caller, delegation_id)
-        ad = self._checked(text, delegation.identity)
+        request = self._checked(text, delegation.identity)
+        if request.compound is not None:
+            raise NotForCompound("Operation permitted only for normal job")
+        ad = request.ad
         ad.set("VirtualOrganisation", str(delegation.identity.vo))
         ad.set("CertificateSubject", caller.dn)
         if delegation.identity.fqans:
             ad.set("VOMS_FQAN", str(delegation.identity.fqans[0]))
         return ad
 
-    def jdl(self, record: Job, kind: str) -> str:
-        """The description as it was sent (``ORIGINAL``) or as it stands now (``REGISTERED``), one ClassAd text.
-
-        :raises InvalidArgument: for another kind.
-        """
-        directory = self._sandboxes.of(record.job)
-        if kind == "ORIGINAL":
-            return parse(directory.original_jdl.read_text("utf-8")).pretty()
-        if kind != "REGISTERED":
-            raise InvalidArgument(f"the type of a JDL is ORIGINAL or REGISTERED, not {kind[:40]!r}")
-        path = directory.started_jdl if record.phase is Phase.STARTED else directory.jdl_to_start
-        return parse(path.read_text("utf-8")).pretty()
-
     # -- steps -------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _existing(
-        self, caller: Identity, text: str, delegation_id: str
-    ) -> Iterator[tuple[Job, JobDirectory, ClassAd, list[Event]]]:
-        """Everything but the row, which the caller writes inside: checked, on disk, and known to L&B."""
+    def _existing(self, caller: Identity, text: str, delegation_id: str) -> Iterator[_New]:
+        """Everything but the rows, which the caller writes inside: checked, on disk, and known to L&B."""
         delegation = self._delegation(caller, delegation_id)
         identity = delegation.identity
-        ad = self._checked(text, identity)
-        description = JobDescription.of(ad)
-        job = JobId.new(self._settings.lb_host, self._settings.lb_port)
-        joblog = JobLog(job, caller.dn, Source.NetworkServer, None, self._settings.host)
-        directory = self._sandboxes.of(job)
-        complete_ad = complete(ad, self._server_attributes(job, caller, identity, directory))
-        registration = joblog.event(
-            "RegJob", jdl=complete_ad.text(), ns=self._settings.endpoint, jobtype="SIMPLE"
-        )
-        tags = [joblog.event("UserTag", name=name, value=value) for name, value in description.user_tags]
-        complete_ad.remove("UserTags")
-        complete_ad.set("LB_sequence_code", joblog.seqcode)
+        request = self._checked(text, identity)
+        kind = Kind.JOB if request.compound is None else _KINDS[request.compound.kind]
         fqans = tuple(str(fqan) for fqan in identity.fqans)
-        record = Job(job, caller.dn, str(identity.vo), fqans, Phase.REGISTERED, joblog.seqcode)
+        job = JobId.new(self._settings.lb_host, self._settings.lb_port)
+        record = Job(job, caller.dn, str(identity.vo), fqans, Phase.REGISTERED, "", kind=kind)
+        names = [node.name for node in request.compound.nodes] if request.compound else []
+        nodes = [record.node(name, index) for index, name in enumerate(names)]
+        ad = self._descriptions.registered(request.ad, record)
+        joblog = JobLog(job, caller.dn, Source.NetworkServer, None, self._settings.host)
+        registration = self._registration(joblog, ad, kind, len(nodes))
+        tags = [joblog.event("UserTag", name=name, value=value) for name, value in user_tags(request.ad)]
+        ad.set("LB_sequence_code", joblog.seqcode)
+        registered = Registered(replace(record, sequence_code=joblog.seqcode), nodes)
         files = [
             ("user.proxy", delegation.pem),
             ("JDLOriginal", text.encode("utf-8") + b"\n"),
-            ("JDLToStart", complete_ad.text().encode("utf-8") + b"\n"),
+            ("JDLToStart", ad.text().encode("utf-8") + b"\n"),
             (".gacl", acl.first(caller.dn)),
         ]
         with self._sandboxes.create(job, files), self._undone_on_error(job):
             point("wmproxy.register.directory")
             self._registrar.register(registration)
             point("wmproxy.register.logged")
-            yield record, directory, complete_ad, tags
+            yield _New(registered, request, ad, tags)
+
+    def _registration(self, joblog: JobLog, ad: ClassAd, kind: Kind, nodes: int) -> Event:
+        """The RegJob; L&B makes the nodes from their number and the seed."""
+        return joblog.event(
+            "RegJob",
+            jdl=ad.text(),
+            ns=self._settings.endpoint,
+            jobtype=_JOB_TYPES[kind],
+            nsubjobs=nodes or None,
+            seed=SEED if nodes else None,
+        )
+
+    def _handover(self, new: _New, client: str) -> Handover:
+        made, compound = new.registered, new.request.compound
+        if compound is None:
+            return self._handovers.simple(made.record, new.ad, client)
+        return self._handovers.compound(made.record, new.ad, compound, made.nodes, client)
 
     def _delegation(self, caller: Identity, delegation_id: str) -> Delegation:
         delegation = self._delegations.get(caller, delegation_id)
@@ -180,29 +226,25 @@ class Registration:
         self._authorization.admit(delegation.identity)
         return delegation
 
-    def _checked(self, text: str, identity: Identity) -> ClassAd:
-        ad = check(parse(text, limits=SUBMITTED), vo=identity.vo or "").ad
+    def _checked(self, text: str, identity: Identity) -> Request:
+        ad = parse(text, limits=SUBMITTED)
+        compound = expand(ad, vo=identity.vo or "")
+        if compound is None:
+            own = check(ad, vo=identity.vo or "").ad
+            self._check_served(own)
+            return Request(text, own, None)
+        self._check_served(compound.ad)
+        for node in compound.nodes:
+            check_served(node.ad)
+        return Request(text, compound.ad, compound)
+
+    def _check_served(self, ad: ClassAd) -> None:
         check_served(ad)
         inputs, outputs = ad.strings("InputSandbox"), ad.strings("OutputSandbox")
         if len(inputs) > self._settings.max_input_sandbox_files:
             raise TooManyFiles("input", len(inputs), self._settings.max_input_sandbox_files)
         if len(outputs) > self._settings.max_output_sandbox_files:
             raise TooManyFiles("output", len(outputs), self._settings.max_output_sandbox_files)
-        return ad
-
-    def _server_attributes(
-        self, job: JobId, caller: Identity, identity: Identity, directory: JobDirectory
-    ) -> ServerAttributes:
-        return ServerAttributes(
-            virtual_organisation=str(identity.vo),
-            job_id=str(job),
-            sandbox_uri=self._sandboxes.url(job),
-            input_path=str(directory.input),
-            output_path=str(directory.output),
-            subject=caller.dn,
-            proxy_path=str(directory.proxy),
-            fqan=str(identity.fqans[0]) if identity.fqans else "",
-        )
 
     @contextlib.contextmanager
     def _undone_on_error(self, job: JobId) -> Iterator[None]:

@@ -150,6 +150,25 @@ class Sandboxes:
             fsync_directory(parent)
             yield self.of(job)
 
+    def ensure(self, job: JobId) -> JobDirectory:
+        """Make the directory of a node, durably, if it is not there.
+
+        Nodes have none until the first file comes: a large collection would be mostly empty directories.
+        """
+        directory = self.of(job)
+        if directory.output.is_dir():
+            return directory
+        parent = make_directory(self._root / job.reduced, 0o700)
+        temporary = parent / f"{_MAKING}{secrets.token_hex(8)}"
+        os.mkdir(temporary, 0o700)
+        try:
+            self._fill(temporary, (), directory.path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # somebody else has just made it
+                raise
+        fsync_directory(parent)
+        return directory
+
     @staticmethod
     def _fill(temporary: Path, files: Sequence[tuple[str, bytes]], final: Path) -> None:
         try:

@@ -31,7 +31,9 @@ from wmproxy.acl import AccessLists
 from wmproxy.admission import Admission
 from wmproxy.authorization import AuthorizationPoint
 from wmproxy.control import Controller
+from wmproxy.descriptions import Descriptions
 from wmproxy.drain import Drain
+from wmproxy.handover import Handovers
 from wmproxy.housekeeping import Housekeeping
 from wmproxy.ledger import Ledger
 from wmproxy.load import LoadLimiter
@@ -92,9 +94,7 @@ class Application:
         self._pool = KeyPool()
         trust = TrustStore(settings.certificate_directory, settings.voms_directory)
         delegations = DelegationStore(DelegationSettings(settings.delegation_directory), trust, self._pool)
-        self._recovery = Recovery(
-            settings, self._parts.ledger, self._parts.sandboxes, self._parts.quota.recount
-        ).start()
+        self._recovery = self._parts.recovery().start()
         hourly = (delegations.sweep, self._recovery.finish, self._parts.quota.recount)
         self._housekeeping = Housekeeping(settings.run_directory / "wmproxy.housekeeping", hourly)
         authenticator = Authenticator(trust)
@@ -107,13 +107,14 @@ class Application:
             settings,
             authorization,
             registration,
-            Starter(settings, self._parts.ledger, sandboxes),
+            self._parts.starter(),
             Controller(settings, self._parts.ledger, sandboxes, self._parts.bookkeeping),
             sandboxes,
             Perusal(sandboxes, settings.max_perusal_files),
             delegations,
             self._parts.acl,
             self._parts.quota,
+            self._parts.descriptions,
         )
         delegation = DelegationPort(delegations, authorization.delegator)
         contract = Contract.load("WMProxy.wsdl")
@@ -170,6 +171,8 @@ class _Parts:
             settings.max_waiting_jobs,
         )
         self.sandboxes.freed = self.quota.freed
+        self.descriptions = Descriptions(self.sandboxes, self.ledger.engine)
+        self._handovers = Handovers(settings, self.sandboxes, self.descriptions)
         self._registrar = Registrar(self._channel)
         self._lock = threading.Lock()
         self._bookkeeping: dict[tuple[str, int], tuple[float, Bookkeeping]] = {}
@@ -185,8 +188,16 @@ class _Parts:
             authorization,
             self._registrar,
             recovery,
+            self.descriptions,
+            self._handovers,
             self.quota,
         )
+
+    def starter(self) -> Starter:
+        return Starter(self._settings, self.ledger, self.sandboxes, self.descriptions, self._handovers)
+
+    def recovery(self) -> Recovery:
+        return Recovery(self._settings, self.ledger, self.sandboxes, self.descriptions, self.quota.recount)
 
     def limiter(self) -> LoadLimiter:
         """The load limits of this process."""
@@ -222,7 +233,7 @@ def _recover(settings: WmproxySettings) -> None:
     """Finish what a crash cut off, before the workers start."""
     parts = _Parts(settings)
     try:
-        count = Recovery(settings, parts.ledger, parts.sandboxes, parts.quota.recount).before_serving()
+        count = parts.recovery().before_serving()
         if count:
             log.info("removed %d sandboxes of registrations or purges that were cut off", count)
         parts.quota.recount(alone=True)

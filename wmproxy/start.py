@@ -5,23 +5,17 @@ from __future__ import annotations
 from sqlalchemy.engine import Connection
 
 from broker import queue
-from broker.queue import Submission
 from grid.doorbell import ring
 from grid.errors import InternalFailure
 from grid.faultpoints import point
 from grid.files import write_private
-from grid.states import Source
-from jdl.job import JobDescription
-from jdl.parser import parse
-from jdl.tree import ClassAd
-from lb.events import Event
-from lb.producer import JobLog
 from wmproxy import jobs
-from wmproxy.errors import JobNotFound, WrongPhase
+from wmproxy.descriptions import Descriptions
+from wmproxy.errors import IsNode, JobNotFound, WrongPhase
+from wmproxy.handover import Handover, Handovers
 from wmproxy.jobs import Job, Phase
 from wmproxy.ledger import Ledger
-from wmproxy.preparation import prepare
-from wmproxy.sandboxes import JobDirectory, Sandboxes
+from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
 
 _ALREADY = {
@@ -32,12 +26,21 @@ _ALREADY = {
 
 
 class Starter:
-    """Starts registered jobs."""
+    """Starts registered jobs, compound ones with all their nodes."""
 
-    def __init__(self, settings: WmproxySettings, ledger: Ledger, sandboxes: Sandboxes) -> None:
+    def __init__(
+        self,
+        settings: WmproxySettings,
+        ledger: Ledger,
+        sandboxes: Sandboxes,
+        descriptions: Descriptions,
+        handovers: Handovers,
+    ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._sandboxes = sandboxes
+        self._descriptions = descriptions
+        self._handovers = handovers
 
     def start(self, record: Job, client: str) -> None:
         """Start a job: when this returns it is in the broker's queue for good.
@@ -45,67 +48,55 @@ class Starter:
         The start lock keeps uploads out: a file has its name before the start, or is refused after it.
 
         :param client: the caller's host, for the Accepted event.
-        :raises WrongPhase: when it was started or cancelled before.
+        :raises IsNode: for a node.
+        :raises WrongPhase: when it was started or cancelled before, or a file is missing.
         """
+        if record.parent is not None:
+            raise IsNode(str(record.job), str(record.parent))
         directory = self._sandboxes.of(record.job)
         try:
             with directory.locked(exclusive=True):
                 with self._ledger.engine.connect() as connection:
                     current = jobs.get(connection, record.job)
+                    nodes = jobs.nodes(connection, current) if current and current.compound else []
                 if current is None:
                     raise JobNotFound(str(record.job))
                 if current.phase is not Phase.REGISTERED:
                     raise WrongPhase(str(record.job), _ALREADY[current.phase])
-                ad = prepare(
-                    parse(directory.jdl_to_start.read_text("utf-8")),
-                    record.job,
-                    self._sandboxes,
-                    self._settings.min_perusal_interval,
-                )
-                self._hand_over(current, ad, directory, client)
+                self._write(current, self._handover(current, nodes, client))
         except FileNotFoundError as error:
             raise InternalFailure(f"the sandbox of {record.job} is damaged; purge the job and submit again") from error
         ring(self._settings.broker_doorbell)
 
-    def _hand_over(self, record: Job, ad: ClassAd, directory: JobDirectory, client: str) -> None:
-        log = JobLog(record.job, record.owner, Source.NetworkServer, record.sequence_code, self._settings.host)
-        events, submission = handover(log, ad, record, directory, client)
-        write_private(directory.started_jdl, submission.ad.encode("utf-8") + b"\n")
+    def _handover(self, record: Job, nodes: list[Job], client: str) -> Handover:
+        ad = self._descriptions.to_start(record)
+        if not record.compound:
+            return self._handovers.simple(record, ad, client)
+        compound = self._descriptions.compound(record)
+        if [node.name for node in compound.nodes] != [node.name for node in nodes]:
+            raise InternalFailure(
+                f"the description of {record.job} does not make the nodes that were registered; "
+                "purge the job and submit again"
+            )
+        return self._handovers.compound(record, ad, compound, nodes, client)
+
+    def _write(self, record: Job, handover: Handover) -> None:
+        directory = self._sandboxes.of(record.job)
+        write_private(directory.started_jdl, handover.text.encode("utf-8") + b"\n")
         point("wmproxy.start.jdl-written")
 
         def unit(connection: Connection) -> None:
-            if not jobs.move(connection, record.job, [Phase.REGISTERED], Phase.STARTED, log.seqcode):
+            if not jobs.move(connection, record.job, [Phase.REGISTERED], Phase.STARTED, handover.sequence_code):
                 raise WrongPhase(str(record.job), _ALREADY[Phase.STARTED])
-            queue.enqueue(connection, submission, expiry_period=self._settings.expiry_period)
+            # Asked here, not before: a node may be cancelled until this very moment, and the broker must hear of it.
+            cancelled = jobs.nodes_in(connection, record.job, Phase.CANCELLED) if record.compound else []
+            jobs.move_nodes(
+                connection, record.job, [Phase.REGISTERED, Phase.CANCELLED], Phase.STARTED, handover.codes
+            )
+            handover.enqueue(connection)
+            for node in cancelled:
+                queue.request_cancel(connection, node)
 
-        self._ledger.commit(unit, events)
+        self._ledger.commit(unit, handover.events)
         point("wmproxy.start.committed")
         directory.jdl_to_start.unlink(missing_ok=True)
-
-
-def handover(
-    log: JobLog, ad: ClassAd, record: Job, directory: JobDirectory, client: str
-) -> tuple[list[Event], Submission]:
-    """Make the events of a start and the request for the broker.
-
-    The sequence code in the request is the last thing made, so the broker goes on from it.
-    """
-    description = JobDescription.of(ad)
-    text = ad.text()
-    events = [
-        log.event("Accepted", from_=Source.UserInterface, from_host=client),
-        log.event("EnQueued", queue="broker_requests", job=str(directory.started_jdl.name), result="START"),
-        log.event("EnQueued", queue="broker_requests", job=text, result="OK"),
-    ]
-    ad.set("LB_sequence_code", log.seqcode)
-    submission = Submission(
-        job=record.job,
-        owner=record.owner,
-        fqans=record.fqans,
-        ad=ad.text(),
-        proxy=str(directory.proxy),
-        sequence_code=log.seqcode,
-        retry_count=description.retry_count,
-        expiry=None if description.expiry_time is None else float(description.expiry_time),
-    )
-    return events, submission

@@ -90,12 +90,19 @@ class SandboxPolicy:
             return Location(place, name)
         if area == "output":
             self._may_write_output(record)
+            self._make_room(record)
             _check_room(place, name, self._settings.max_output_files)
             return Location(place, name)
         self._may_write_input(record)
+        self._make_room(record)
         _check_room(place, name, self._settings.max_input_sandbox_files)
         limit = self._settings.max_input_sandbox
         return Location(place, name, limit, lambda: self._open_input(record), hidden=True)
+
+    def _make_room(self, record: Job) -> None:
+        """A node's directory is made when its first file comes."""
+        if record.parent is not None:
+            self._sandboxes.ensure(record.job)
 
     def _may_write_input(self, record: Job) -> None:
         if record.phase is not Phase.REGISTERED:
@@ -116,7 +123,7 @@ class SandboxPolicy:
     def _open_input(self, record: Job) -> Iterator[None]:
         """Hold the start off while an uploaded file gets its name."""
         try:
-            with self._sandboxes.of(record.job).locked(exclusive=False):
+            with self._sandboxes.of(record.sandbox_owner).locked(exclusive=False):
                 with self._ledger.engine.connect() as connection:
                     current = jobs.get(connection, record.job)
                 if current is None:

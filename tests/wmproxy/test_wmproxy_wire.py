@@ -113,7 +113,7 @@ def test_a_new_job(alice, jdl, sandbox_path, operation):
     assert JOB_ID.fullmatch(job)
     answer.says(
         f"<glitens:{operation}Response><jobIdStruct><id>{job}</id>"
-        '<name xsi:nil="true"/>'
+        "<name></name>"
         f"<path>{sandbox_path(job)[1:]}/input</path></jobIdStruct></glitens:{operation}Response>"
     )
 
