@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from broker import queue
 from grid.errors import InternalFailure, InvalidArgument
+from grid.jobid import JobId
 from grid.limits import MAX_XML_BYTES
 from jdl.complete import ServerAttributes, complete
 from jdl.compound import Compound, Node, as_dag, expand, resolve
@@ -70,6 +71,17 @@ class Descriptions:
         """
         return parse(self._sandboxes.of(record.job).jdl_to_start.read_text("utf-8"))
 
+    def current(self, record: Job) -> ClassAd:
+        """The description as it stands now, registered or started; of a compound job without its nodes.
+
+        :raises FileNotFoundError: when its directory is gone.
+        """
+        if record.parent is not None:
+            return self._node(record, record.parent)
+        if record.phase is not Phase.STARTED:
+            return self.to_start(record)
+        return parse(self._sandboxes.of(record.job).started_jdl.read_text("utf-8"))
+
     def compound(self, record: Job) -> Compound:
         """A registered compound job, expanded anew.
 
@@ -93,32 +105,33 @@ class Descriptions:
         :raises InvalidArgument: for another kind.
         :raises DescriptionTooLong: when the text of all nodes is more than an answer holds.
         """
-        if kind not in ("ORIGINAL", "REGISTERED"):
+        if kind == "REGISTERED":
+            ad = self.current(record)
+            return self._whole(record, ad) if record.compound else ad.pretty()
+        if kind != "ORIGINAL":
             raise InvalidArgument(f"the type of a JDL is ORIGINAL or REGISTERED, not {kind[:40]!r}")
         if record.parent is not None:
-            return self._of_node(record, kind)
-        directory = self._sandboxes.of(record.job)
-        if kind == "ORIGINAL":
-            return parse(directory.original_jdl.read_text("utf-8")).pretty()
-        path = directory.started_jdl if record.phase is Phase.STARTED else directory.jdl_to_start
-        ad = parse(path.read_text("utf-8"))
-        return self._whole(record, ad) if record.compound else ad.pretty()
+            parent, _ = self._family(record.parent)
+            return self.compound(parent).nodes[record.index].ad.pretty()
+        return parse(self._sandboxes.of(record.job).original_jdl.read_text("utf-8")).pretty()
 
-    def _of_node(self, record: Job, kind: str) -> str:
+    def _node(self, record: Job, head: JobId) -> ClassAd:
         with self._engine.connect() as connection:
-            parent = jobs.get(connection, record.sandbox_owner)
-            if parent is None:
-                raise InternalFailure(f"the parent of {record.job} is not known")
-            request = queue.get(connection, record.job) if kind == "REGISTERED" else None
-            nodes = jobs.nodes(connection, parent)
+            request = queue.get(connection, record.job)
         if request is not None:
-            return parse(request.ad).pretty()
-        compound = self.compound(parent)
-        if kind == "ORIGINAL":
-            return compound.nodes[record.index].ad.pretty()
+            return parse(request.ad)
+        parent, nodes = self._family(head)
         uris = [self._sandboxes.url(node.job) for node in nodes]
-        node = resolve(compound, self._sandboxes.url(parent.job), uris)[record.index]
-        return self.registered(node.ad, record).pretty()
+        node = resolve(self.compound(parent), self._sandboxes.url(parent.job), uris)[record.index]
+        return self.registered(node.ad, record)
+
+    def _family(self, head: JobId) -> tuple[Job, list[Job]]:
+        """A compound job and its nodes."""
+        with self._engine.connect() as connection:
+            parent = jobs.get(connection, head)
+            if parent is None:
+                raise InternalFailure(f"the compound job {head} is not known, and a node of it is")
+            return parent, jobs.nodes(connection, parent)
 
     def _whole(self, record: Job, root: ClassAd) -> str:
         with self._engine.connect() as connection:

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from grid.errors import InvalidArgument
 from grid.limits import MAX_FILE_NAME
-from jdl.parser import parse
 from jdl.perusal import PEEK_DIRECTORY, wants_perusal
 from jdl.tree import ClassAd
+from wmproxy.descriptions import Descriptions
 from wmproxy.errors import WrongPhase
 from wmproxy.jobs import Job, Phase
 from wmproxy.peek import PeekDirectory, leaf
@@ -28,8 +28,9 @@ class Perusal:
     :param max_files: names that one call may enable.
     """
 
-    def __init__(self, sandboxes: Sandboxes, max_files: int) -> None:
+    def __init__(self, sandboxes: Sandboxes, descriptions: Descriptions, max_files: int) -> None:
         self._sandboxes = sandboxes
+        self._descriptions = descriptions
         self._max_files = max_files
 
     def enable(self, record: Job, files: Sequence[str]) -> None:
@@ -38,7 +39,7 @@ class Perusal:
         :raises WrongPhase: the description does not allow perusal, the job is a compound one, or has ended unstarted.
         :raises InvalidArgument: a name is not that of a file in the working directory, or two end in the same one.
         """
-        ad = self._description(record)
+        ad = self._descriptions.current(record)
         if (ad.string("Type") or "job").lower() != "job":
             raise WrongPhase(str(record.job), "Perusal service not available for dag or collection type")
         _check_enabled(record, ad)
@@ -66,7 +67,7 @@ class Perusal:
         _check_name(file)
         if record.phase is not Phase.STARTED:
             raise WrongPhase(str(record.job), "the job is not started")
-        ad = self._description(record)
+        ad = self._descriptions.current(record)
         _check_enabled(record, ad)
         self._check_destination(record, ad.string("PerusalFilesDestURI") or "")
         peek = self._peek(record)
@@ -85,12 +86,9 @@ class Perusal:
         raise WrongPhase(str(record.job), f"Remote perusal peek URI set:\n{uri}")
 
     def _peek(self, record: Job) -> PeekDirectory:
-        return PeekDirectory(self._sandboxes.of(record.job).peek)
-
-    def _description(self, record: Job) -> ClassAd:
-        directory = self._sandboxes.of(record.job)
-        path = directory.started_jdl if record.phase is Phase.STARTED else directory.jdl_to_start
-        return parse(path.read_text("utf-8"))
+        # The directory of a node is made when it is first needed.
+        directory = self._sandboxes.of(record.job) if record.parent is None else self._sandboxes.ensure(record.job)
+        return PeekDirectory(directory.peek)
 
 
 def _check_enabled(record: Job, ad: ClassAd) -> None:

@@ -152,7 +152,7 @@ class WMProxyPort:
     def jobPurge(self, call: Call, jobId: str) -> None:
         self._controller.purge(self._written(call, jobId))
 
-    @operation("The description of a job, as it was sent or as it is registered.", Rule.READER)
+    @operation("The description of a job, as it was sent or as it is registered.", Rule.READER, codes=(1226,))
     def getJDL(self, call: Call, jobId: str, type: str) -> str:
         return self._descriptions.answer(self._read(call, jobId), type)
 

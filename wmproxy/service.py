@@ -110,7 +110,7 @@ class Application:
             self._parts.starter(),
             Controller(settings, self._parts.ledger, sandboxes, self._parts.bookkeeping),
             sandboxes,
-            Perusal(sandboxes, settings.max_perusal_files),
+            Perusal(sandboxes, self._parts.descriptions, settings.max_perusal_files),
             delegations,
             self._parts.acl,
             self._parts.quota,

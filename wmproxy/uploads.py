@@ -84,6 +84,8 @@ class SandboxPolicy:
     def _place(self, record: Job, method: str, area: str, name: str) -> Location:
         directory = self._sandboxes.of(record.job)
         if area == "peek":
+            if method == "PUT":
+                self._make_room(record)
             return self._peeks.locate(record, directory, method, name, self._may_write_output)
         place = directory.input if area == "input" else directory.output
         if method in ("GET", "HEAD"):

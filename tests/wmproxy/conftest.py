@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,9 @@ JDL = """[
 ]"""
 
 _MOMENT = re.compile(r"<Timestamp>(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)</Timestamp>")
+_IDLE = 5.0
+"""Seconds after which a connection is not used again: the server may be closing it at that very moment."""
+
 _HEADERS = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'}
 
 
@@ -141,11 +145,15 @@ class Door:
         self.path = "/" + configuration.wmproxy_endpoint.split("/", 3)[3]
         self._context = client_context(node.root / "trust" / "certificates", credential)
         self._connection: http.client.HTTPSConnection | None = None
+        self._used = 0.0
 
     def http(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
         """One request on the kept connection; the path goes out as it is."""
+        if time.monotonic() - self._used > _IDLE:
+            self.close()
+        self._used = time.monotonic()
         if self._connection is None:
             self._connection = http.client.HTTPSConnection(
                 "localhost", self.port, context=self._context, timeout=60
