@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from gsi.tls import client_context
+from wsdl.client import SoapClient
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,99 @@ def alice(node) -> User:
 @pytest.fixture(scope="session")
 def bob(node) -> User:
     return User(node, "bob")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call that is answered with a typed fault.
+
+    :ivar fault: local name of the fault's element.
+    :ivar credential: PEM file that the caller shows; None: none.
+    """
+
+    fault: str
+    code: int
+    operation: str
+    parts: dict[str, str]
+    credential: str | None
+
+
+WAITING = '[ Executable = "a"; InputSandbox = "a"; Requirements = true; Rank = 1; ]'
+"""Cannot be started before its input is there."""
+
+WMPROXY_SECTION = """
+quota_hard = 2000000
+"""
+LIMIT = """
+[[wmproxy.limit]]
+operation = "getTransferProtocols"
+load1 = 0.0
+memory_available = 1000000000000000
+"""
+
+
+@pytest.fixture(scope="session")
+def wire(make_node):
+    """A running node on which every fault can be had: one operation is overloaded, and the quota is small."""
+    made = make_node()
+    path = made.root / "wms.toml"
+    text = path.read_text()
+    assert "[wmproxy]\n" in text
+    path.write_text(text.replace("[wmproxy]\n", f"[wmproxy]{WMPROXY_SECTION}") + LIMIT)
+    made.wms("up", "--detach")
+    for user in ("alice", "bob"):
+        made.proxy(user)
+        made.command("glite-wms-job-delegate-proxy", "-d", "wire", "--noint", user=user)
+    made.proxy("alice", "--no-voms", "--out", str(made.work / "no-voms.pem"))
+    return made
+
+
+@pytest.fixture(scope="session")
+def carl(wire) -> User:
+    """Who uses the node of the faults; alice by another road."""
+    return User(wire, "alice")
+
+
+@pytest.fixture(scope="session")
+def cases(wire, carl) -> list[Case]:
+    """One call for each of the nine typed faults."""
+    port = caller(wire, "alice")
+    waiting = port.call("jobRegister", jdl=WAITING, delegationId="wire")["id"]
+    _fill(wire, "bob")
+    nobody = '[ Executable = "/bin/true"; Requirements = false; Rank = 1; ]'
+    bob, no_voms = User(wire, "bob").proxy, str(wire.work / "no-voms.pem")
+    job = "https://localhost:9000/aaaaaaaaaaaaaaaaaaaaaa"
+    return [
+        Case("AuthenticationFault", 1206, "getVersion", {}, None),
+        Case("AuthorizationFault", 1207, "jobRegister", {"jdl": "[]", "delegationId": "wire"}, no_voms),
+        Case("InvalidArgumentFault", 1507, "jobRegister", {"jdl": "[ = ]", "delegationId": "wire"}, carl.proxy),
+        Case("GetQuotaManagementFault", 1224, "getFreeQuota", {}, bob),
+        Case("NoSuitableResourcesFault", 1222, "jobListMatch", {"jdl": nobody, "delegationId": "wire"}, carl.proxy),
+        Case("GenericFault", 1218, "getJobStatus", {"jobId": job}, carl.proxy),
+        Case("JobUnknownFault", 1218, "jobStart", {"jobId": job}, carl.proxy),
+        Case("OperationNotAllowedFault", 1226, "jobStart", {"jobId": waiting}, carl.proxy),
+        Case("ServerOverloadedFault", 1228, "getTransferProtocols", {}, carl.proxy),
+    ]
+
+
+def caller(node, user: str) -> SoapClient:
+    """Our own client, to prepare things with."""
+    who = User(node, user)
+    context = client_context(Path(who.certificates), Path(who.proxy))
+    return SoapClient("WMProxy.wsdl", "WMProxy_PortType", who.endpoint, context)
+
+
+def _fill(node, user: str) -> None:
+    """Upload as much as the user's quota has room for."""
+    who = User(node, user)
+    with caller(node, user) as port:
+        job = port.call("jobRegister", jdl=WAITING, delegationId="wire")["id"]
+        (place,) = port.call("getSandboxDestURI", jobId=job, protocol="https")
+        left = port.call("getFreeQuota")["hardLimit"]
+    context = client_context(Path(who.certificates), Path(who.proxy))
+    request = urllib.request.Request(f"{place}/a", b"x" * left, method="PUT")
+    with urllib.request.urlopen(request, context=context, timeout=30) as answer:
+        assert answer.status == 201
 
 
 @pytest.fixture(scope="session")
