@@ -20,6 +20,7 @@ from jdl.inheritance import Inheritance
 from jdl.jobtype import INTERACTIVE, NORMAL, PARAMETRIC, job_types, request_type
 from jdl.links import Links
 from jdl.nodes import Expr, ListExpr, Literal, Reference
+from jdl.outer import Outer
 from jdl.parametric import parametric
 from jdl.parser import SUBMITTED
 from jdl.sandbox import check_input, check_input_names, check_zipped, input_files
@@ -32,6 +33,9 @@ MAX_FAULTS: Final = 100
 
 REFERENCE_CHARACTERS: Final = 200
 """What a reference to a file grows to when it becomes a URI, about."""
+
+MAX_TAGS: Final = 20_000
+"""UserTags of all nodes together; each is an event."""
 
 
 class CompoundKind(Enum):
@@ -107,7 +111,8 @@ def expand(ad: ClassAd, *, vo: str | None, max_nodes: int = MAX_NODES) -> Compou
     result = CompoundKind.DAG if waits else CompoundKind.COLLECTION
     root.set("Type", result.value)
     warnings += _check_root(root, vo)
-    nodes, more = _nodes(root, shared, drafts, vo)
+    # a parametric job has nothing around it: each of its nodes is all of it
+    nodes, more = _nodes(root, shared, drafts, vo, None if kind == "job" else Outer(root))
     return Compound(result, root, nodes, kind == "job", tuple(dict.fromkeys([*warnings, *more])))
 
 
@@ -187,29 +192,25 @@ def _check_root(root: ClassAd, vo: str | None) -> list[str]:
 
 
 def _nodes(
-    root: ClassAd, shared: ClassAd, drafts: Sequence[Draft], vo: str | None
+    root: ClassAd, shared: ClassAd, drafts: Sequence[Draft], vo: str | None, outer: Outer | None
 ) -> tuple[tuple[Node, ...], list[str]]:
-    inheritance = Inheritance(root, shared)
     checker = Checker(vo)
-    room = MAX_COMPOUND_CHARACTERS
-    for draft in drafts:
-        if draft.fault is None:
-            inheritance.fill(draft.ad, draft.name)
-            room -= checker.share(draft.ad)
-            if room < 0:
-                detail = f"the descriptions of all nodes have more than {MAX_COMPOUND_CHARACTERS} characters"
-                raise WrongValue.because("nodes", detail, None)
-    links = Links(root, [(draft.name, draft.ad) for draft in drafts], [draft.parents for draft in drafts])
+    filled = _filled(Inheritance(root, shared), outer, drafts)
+    room = MAX_COMPOUND_CHARACTERS - sum(checker.share(draft.ad) for draft in filled)
+    if room < 0:
+        detail = f"the descriptions of all nodes have more than {MAX_COMPOUND_CHARACTERS} characters"
+        raise WrongValue.because("nodes", detail, None)
+    links = Links(root, [(draft.name, draft.ad) for draft in filled], [draft.parents for draft in filled])
     nodes: list[Node] = []
     faults: list[tuple[str, JdlError]] = []
     warnings: list[str] = []
-    for index, draft in enumerate(drafts):
+    for index, draft in enumerate(filled):
         try:
             ad, more, grown = _checked(draft, links, index, checker)
         except JdlError as error:
             faults.append((draft.name, error))
             if len(faults) == MAX_FAULTS:
-                raise NodeFaults(faults, len(drafts) - index - 1) from error
+                raise NodeFaults(faults, len(filled) - index - 1) from error
             continue
         room -= grown
         if room < 0:
@@ -221,6 +222,32 @@ def _nodes(
     if faults:
         raise NodeFaults(faults)
     return tuple(nodes), warnings
+
+
+def _filled(inheritance: Inheritance, outer: Outer | None, drafts: Sequence[Draft]) -> list[Draft]:
+    """The nodes with what they take from the request; one that cannot has its fault."""
+    filled: list[Draft] = []
+    tags = 0
+    for draft in drafts:
+        if draft.fault is None:
+            inheritance.fill(draft.ad, draft.name)
+            try:
+                if outer is not None:
+                    outer.close(draft.ad)
+            except JdlError as error:
+                filled.append(replace(draft, fault=error))
+                continue
+        filled.append(draft)
+        tags += _tags(draft.ad)
+        if tags > MAX_TAGS:
+            detail = f"the nodes of a request have at most {MAX_TAGS} tags together"
+            raise WrongValue.because("UserTags", detail, draft.ad.where("UserTags"))
+    return filled
+
+
+def _tags(ad: ClassAd) -> int:
+    tags = ad.get("UserTags")
+    return len(tags) if isinstance(tags, ClassAd) else 0
 
 
 def _checked(draft: Draft, links: Links, index: int, checker: Checker) -> tuple[ClassAd, tuple[str, ...], int]:

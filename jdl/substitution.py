@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from jdl.classad import ClassAd
 from jdl.errors import JdlSyntaxError, Position, WrongValue
-from jdl.nodes import Call, Conditional, Expr, ListExpr, Literal, Operation, Reference, Select, Subscript
+from jdl.nodes import Call, Expr, Literal, Reference, Select
 from jdl.parser import SUBMITTED, parse_expression
+from jdl.tree import rebuilt
 
 __all__ = ["MARK", "Parameter", "Substitution", "mentions"]
 
@@ -139,20 +140,10 @@ def _record(expr: ClassAd) -> _Write | None:
     return lambda pen: ClassAd([(pen.text(name), write(pen)) for name, write in writes], expr.position)
 
 
-def _with(expr: Expr, children: Iterable[Expr], pen: _Pen) -> Expr:
-    """A node of the same kind above other children."""
-    below = list(children)
-    if isinstance(expr, ListExpr):
-        return ListExpr(below, expr.position)
-    if isinstance(expr, Operation):
-        return Operation(expr.operators, below, expr.position)
+def _with(expr: Expr, children: list[Expr], pen: _Pen) -> Expr:
+    """A node of the same kind above other children, its own name written too."""
     if isinstance(expr, Call):
-        return Call(pen.text(expr.name), below, expr.position)
+        return Call(pen.text(expr.name), children, expr.position)
     if isinstance(expr, Select):
-        return Select(below[0], pen.text(expr.name), expr.position)
-    if isinstance(expr, Subscript):
-        return Subscript(below[0], below[1], expr.position)
-    if isinstance(expr, Conditional):
-        then = None if expr.then is None else below[1]
-        return Conditional(below[0], then, below[-1], expr.position)
-    raise TypeError(f"no substitution in {type(expr).__name__}")
+        return Select(children[0], pen.text(expr.name), expr.position)
+    return rebuilt(expr, children)

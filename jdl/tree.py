@@ -8,7 +8,7 @@ The one import for who builds or reads trees::
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias, Union
 
 from grid.errors import JdlError
@@ -45,6 +45,7 @@ __all__ = [
     "Subscript",
     "conjunction",
     "from_python",
+    "rebuilt",
 ]
 
 Python: TypeAlias = Union[str, int, float, bool, Undefined, Error, Expr, "Iterable[Python]", "Mapping[str, Python]"]
@@ -84,6 +85,29 @@ def from_python(value: object) -> Expr:
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, memoryview)):
         return ListExpr(from_python(item) for item in value)
     raise JdlError(f"A value of type {type(value).__name__} has no form in a job description", code=1503)
+
+
+def rebuilt(expr: Expr, children: Sequence[Expr]) -> Expr:
+    """A node of the same kind above other children, one for each of its own.
+
+    :raises TypeError: the node has no children.
+    """
+    if isinstance(expr, ListExpr):
+        return ListExpr(children, expr.position)
+    if isinstance(expr, ClassAd):
+        return ClassAd(zip(expr, children, strict=True), expr.position)
+    if isinstance(expr, Operation):
+        return Operation(expr.operators, children, expr.position)
+    if isinstance(expr, Call):
+        return Call(expr.name, children, expr.position)
+    if isinstance(expr, Select):
+        return Select(children[0], expr.name, expr.position)
+    if isinstance(expr, Subscript):
+        return Subscript(children[0], children[1], expr.position)
+    if isinstance(expr, Conditional):
+        then = None if expr.then is None else children[1]
+        return Conditional(children[0], then, children[-1], expr.position)
+    raise TypeError(f"{type(expr).__name__} has no children")
 
 
 def conjunction(*terms: Expr | None) -> Expr | None:
