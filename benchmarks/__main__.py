@@ -35,6 +35,7 @@ BENCHMARKS: Final[dict[str, tuple[str, _Measure]]] = {
     ),
     "getversion": ("getVersion in process, over kept and new connections", wmproxy_requests.measure_get_version),
     "register": ("durable jobRegister, the same", wmproxy_requests.measure_register),
+    "collection": ("jobRegister of a thousand nodes, the same", wmproxy_requests.measure_collection),
     "submit": ("durable jobSubmit requests, kept and new connections", wmproxy_requests.measure_submit),
     "jobs": ("jobs from submission to Done on the fork CE", jobs.measure_jobs),
 }

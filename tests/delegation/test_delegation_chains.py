@@ -13,7 +13,6 @@ from gsi import proxy
 from gsi.ca import TestCA
 from gsi.credential import Credential
 
-
 HOUR = datetime.timedelta(hours=1)
 
 
