@@ -24,6 +24,7 @@ from gsi.credential import Credential
 from node.configuration import Configuration
 from node.layout import Layout
 from node.settings import Settings
+from web.server import settle
 from wmproxy.service import Application
 
 
@@ -63,6 +64,7 @@ def run(root: Path, proxy: Path, body: bytes, seconds: float) -> InProcess:
     """Run it in this process."""
     layout = Layout(root)
     application = Application(Settings(layout, Configuration.read(layout.configuration)).wmproxy)
+    settle()
     try:
         return _calls(application, _Client(proxy), body, seconds)
     finally:

@@ -49,6 +49,7 @@ class ScratchNode:
         work = Layout(root).ce_work_directory()
         try:
             wms("init", root, "--ports", "auto")
+            _unbounded(Layout(root).configuration)
             node = cls(root)
             work = node.layout.ce_work_directory()
             services.prepare(node.layout, node.configuration)
@@ -121,6 +122,12 @@ class ScratchNode:
         with SoapClient("WMProxy.wsdl", "WMProxy_PortType", self.endpoint, self.context) as client:
             delegate(client, DELEGATION, Credential.load(self.proxy))
         return DELEGATION
+
+
+def _unbounded(configuration: Path) -> None:
+    """One user registers more than any user may."""
+    text = configuration.read_text()
+    configuration.write_text(text.replace("[wmproxy]\n", "[wmproxy]\nmax_waiting_jobs = 10000000\n"))
 
 
 def wms(verb: str, root: Path, *arguments: str) -> str:

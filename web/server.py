@@ -30,6 +30,9 @@ Bind = str
 _ARBITER_STOP: Final = 4
 """Seconds after which the arbiter kills workers that did not stop; less than what ``serve`` promises."""
 
+_COLLECT: Final = (20_000, 20, 20)
+"""Objects, and collections of the younger generations, between two collections of each."""
+
 _HEARTBEAT: Final = 120
 """Seconds without a sign of life after which the arbiter replaces a worker (starting counts)."""
 
@@ -136,7 +139,7 @@ class _Service(BaseApplication):  # type: ignore[misc]
             "forwarder_headers": "",
             "header_map": "drop",
             "post_fork": _hear,
-            "post_worker_init": _settle,
+            "post_worker_init": settle,
             "worker_exit": self._close,
         }
         for name, value in chosen.items():
@@ -178,10 +181,15 @@ def _hear(arbiter: Arbiter, worker: GsiWorker) -> None:
                 worker.alive = False
 
 
-def _settle(_worker: GsiWorker) -> None:
-    """What the application made at its start lives as long as the worker: the collector need not look at it."""
+def settle(_worker: object = None) -> None:
+    """What the application made at its start lives as long as the worker: the collector need not look at it.
+
+    Nor need it look every few hundred objects: one description of a thousand jobs has half a million, all of which
+    would be looked at again and again while it is read.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_COLLECT)
 
 
 def _check(settings: ServerSettings) -> None:
