@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +12,7 @@ from clients.timevalue import expiry, valid_until
 from grid.errors import GridError
 from grid.files import read_bounded
 from grid.limits import MAX_JDL_BYTES
+from jdl.draft import sanitised
 
 if TYPE_CHECKING:
     from clients.sandbox import LocalFile
@@ -20,6 +23,24 @@ REQUIREMENTS: Final = 'other.GlueCEStateStatus == "Production"'
 RANK: Final = "-other.GlueCEStateEstimatedResponseTime"
 """What the original's installation gave to jobs that say nothing."""
 
+_FILE_ERROR: Final = "File i/o Error"
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A description that is ready to be sent.
+
+    :ivar ad: with absolute local files.
+    :ivar files: these files.
+    :ivar nodes: the names of its nodes, in order; empty for a simple job.
+    :ivar jsdl: the JSDL document that is sent instead; None for JDL.
+    """
+
+    ad: ClassAd
+    files: Sequence[LocalFile]
+    nodes: tuple[str, ...] = ()
+    jsdl: bytes | None = None
+
 
 def load(session: Session, path: Path) -> ClassAd:
     """Read a JDL file and give it what it lacks: the configuration's defaults, those of ``--default-jdl``, options.
@@ -27,10 +48,65 @@ def load(session: Session, path: Path) -> ClassAd:
     :raises grid.errors.JdlError: it is no ClassAd; says where.
     :raises ClientError: it cannot be read, or no VO is known.
     """
+    return fill(session, read(path))
+
+
+def of_directory(directory: Path, kind: str) -> ClassAd:
+    """The JDL files in a directory as one ``collection`` or ``dag``; each node has the name of its file.
+
+    :raises grid.errors.JdlError: one of them is no ClassAd; says where.
+    :raises ClientError: the directory or one of the files cannot be read, or there is none.
+    """
+    from jdl.tree import ClassAd, from_python
+
+    try:
+        paths = sorted(path for path in directory.iterdir() if path.is_file() and not path.name.startswith("."))
+    except OSError as error:
+        raise ClientError(f"Unable to read the directory {directory}: {error.strerror}", title=_FILE_ERROR) from error
+    if not paths:
+        raise ClientError(f"there is no JDL file in the directory {directory}", title=_FILE_ERROR)
+    ad = ClassAd()
+    ad.set("Type", kind)
+    nodes = [(path.name, read(path)) for path in paths]
+    if kind == "dag":
+        named = [(sanitised(name), ClassAd([("description", node)])) for name, node in nodes]
+        ad.set("Nodes", ClassAd(named))
+        ad.set("Dependencies", from_python([]))
+        return ad
+    for name, node in nodes:
+        if "NodeName" not in node:
+            node.set("NodeName", sanitised(name))
+    ad.set("Nodes", from_python([node for _, node in nodes]))
+    return ad
+
+
+def of_jsdl(session: Session, path: Path) -> Description:
+    """A JSDL document: sent as it is, and translated here as the server will, for its files and its mistakes.
+
+    :raises grid.errors.GridError: it is no JSDL, or cannot be expressed as a job description.
+    :raises ClientError: it cannot be read.
+    """
+    from grid import xmldoor
+    from jdl.jsdl import to_jdl
+    from jdl.parser import parse
+    from wsdl.jsdl import decoded
+
+    data = _bytes(path)
+    ad = parse(to_jdl(decoded(xmldoor.parse(data))))
+    description = finish(session, ad)
+    return replace(description, jsdl=data)
+
+
+def fill(session: Session, ad: ClassAd) -> ClassAd:
+    """Give a description what it lacks: the configuration's defaults, those of ``--default-jdl``, options.
+
+    :raises ClientError: no VO is known, or an option does not go with this kind of job.
+    """
     from jdl.client import fill_defaults
+    from jdl.clientnodes import with_files
     from jdl.parser import parse_expression
 
-    ad = read(path)
+    ad = with_files(ad, lambda name: read(Path(name)))
     extra = session.line.text("default-jdl")
     layers = (session.configuration.jdl_defaults, read(Path(extra)) if extra else None)
     vo = session.vo or ad.string("VirtualOrganisation")
@@ -49,21 +125,25 @@ def load(session: Session, path: Path) -> ClassAd:
     return filled
 
 
-def finish(session: Session, ad: ClassAd) -> tuple[ClassAd, list[LocalFile]]:
-    """Resolve the input sandbox and check the whole as the server will.
+def finish(session: Session, ad: ClassAd) -> Description:
+    """Resolve the input sandboxes and check the whole as the server will.
 
-    :returns: the ad to send and the local files to upload.
     :raises grid.errors.JdlError: something is wrong with it; knows attribute and position.
+    :raises ClientError: a local file cannot be sent.
     """
-    from clients.sandbox import absorb
+    from clients import sandbox
     from jdl.check import check
+    from jdl.compound import expand
 
     if ad.boolean("AllowZippedISB"):
         session.messages.debug("AllowZippedISB:", "input files are sent one by one, not as an archive")
         ad.set("AllowZippedISB", False)
-    rewritten, files = absorb(ad, Path.cwd(), session.environ)
-    _warn(session, check(rewritten, vo=None).warnings)
-    return rewritten, files
+    absorbed = sandbox.absorb(ad, Path.cwd(), session.environ)
+    compound = expand(absorbed, vo=None)
+    _check_options(session, compound is not None)
+    _warn(session, check(absorbed, vo=None).warnings if compound is None else compound.warnings)
+    names = tuple(node.name for node in compound.nodes) if compound is not None else ()
+    return Description(absorbed, sandbox.files(absorbed, compound), names)
 
 
 def read(path: Path) -> ClassAd:
@@ -75,12 +155,28 @@ def read(path: Path) -> ClassAd:
     from jdl.client import read as read_text
 
     try:
-        text = read_bounded(path.resolve(), MAX_JDL_BYTES).decode("utf-8")
-    except (OSError, UnicodeDecodeError, GridError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        reason = error.description if isinstance(error, GridError) else reason
-        raise ClientError(f"Unable to read the JDL file {path}: {reason}", title="File i/o Error") from error
+        text = _bytes(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ClientError(f"Unable to read the JDL file {path}: it is not UTF-8 text", title=_FILE_ERROR) from error
     return read_text(text)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return read_bounded(path.resolve(), MAX_JDL_BYTES)
+    except (OSError, GridError) as error:
+        reason = error.description if isinstance(error, GridError) else error.strerror
+        raise ClientError(f"Unable to read the file {path}: {reason}", title=_FILE_ERROR) from error
+
+
+def _check_options(session: Session, compound: bool) -> None:
+    """Options that go with the other kind of job only."""
+    line = session.line
+    wrong = ("resource", "input", "lrms") if compound else ("nodes-resource",)
+    kind = "a DAG, a collection or a parametric job" if compound else "a simple job"
+    for name in wrong:
+        if line.has(name):
+            raise OptionError(f"Incompatible Argument: --{name} does not go with {kind}")
 
 
 def _warn(session: Session, warnings: tuple[str, ...]) -> None:
@@ -95,7 +191,7 @@ def _add_options(session: Session, ad: ClassAd) -> None:
     if end or span:
         moment = expiry(end, session.now) if end else valid_until(span or "", session.now)
         ad.set("ExpiryTime", int(moment.timestamp()))
-    resource = line.text("resource") or _picked_resource(session)
+    resource = line.text("resource") or line.text("nodes-resource") or _picked_resource(session)
     if resource:
         if "/" not in resource:
             raise OptionError(f"--resource {resource}: not a computing element id (<host>:<port>/<queue>)")

@@ -72,7 +72,7 @@ def work(session: Session) -> int:
     outputfile.check_writable(session)
     ad = jobdescription.load(session, Path(session.line.operands[0]))
     _refuse(ad)
-    ad, _ = jobdescription.finish(session, ad)
+    ad = jobdescription.finish(session, ad).ad
     identifier = delegation.chosen(session)
     try:
         matches = endpoint.attempt(session, lambda server: _matches(server, identifier, ad))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from clients import endpoint, inputfile, options, result
+from clients import endpoint, inputfile, options, outputfile, result
 from clients.bookkeeping import Bookkeeping, Status
 from clients.command import run, text_of
-from clients.errors import Bye, ClientError, NotServed, UsageError
+from clients.errors import Bye, ClientError, UsageError
 from clients.messages import bar
 from clients.options import CommandLine, Syntax, excludes, switch, valued
 from clients.session import Session
@@ -66,11 +66,18 @@ class Outcome:
     :ivar server: URL of its WMProxy server.
     :ivar files: its output files.
     :ivar directory: where they are now; None when they were only listed.
+    :ivar nodes: of a compound job, what became of each node, by its identifier.
     """
 
     server: str
     files: Sequence[RemoteFile]
     directory: Path | None
+    nodes: Mapping[str, Outcome] | None = None
+
+    @property
+    def available(self) -> bool:
+        """Whether there is any file."""
+        return bool(self.files) or any(node.files for node in (self.nodes or {}).values())
 
 
 def check(line: CommandLine) -> None:
@@ -108,23 +115,65 @@ def _output(session: Session, job: JobId) -> Outcome:
 
     status = Bookkeeping(session).status(job)
     _check_state(session, status)
-    _check_simple(status, job)
     mine = _is_mine(session, status)
     server = endpoint.of_job(session, status.text("networkServer"), str(job))
     sandbox.check_protocol(session, server)
-    files = retrieval.listing(server, str(job))
-    if session.line.has("list-only"):
-        return Outcome(server.url, files, None)
-    directory = retrieval.make_directory(session, job.unique)
-    retrieval.fetch(session, files, directory)
-    if mine and not session.line.has("nopurge"):
+    listing_only = session.line.has("list-only")
+    directory = None if listing_only else retrieval.make_directory(session, job.unique)
+    if status.fields.get("childrenNum"):
+        outcome = _nodes_output(session, server, status, job, directory)
+    else:
+        outcome = Outcome(server.url, _fetched(session, server, job, directory), directory)
+    if mine and not listing_only and not session.line.has("nopurge"):
         _purge(session, server, job)
-    return Outcome(server.url, files, directory)
+    return outcome
+
+
+def _fetched(
+    session: Session, server: endpoint.Endpoint, job: JobId, directory: Path | None
+) -> Sequence[RemoteFile]:
+    """The output files of a simple job or a node, which are in ``directory`` when one is given."""
+    from clients import retrieval
+
+    files = retrieval.listing(server, str(job))
+    if directory is not None:
+        retrieval.fetch(session, files, directory)
+    return files
+
+
+def _nodes_output(
+    session: Session, server: endpoint.Endpoint, status: Status, job: JobId, directory: Path | None
+) -> Outcome:
+    """The output of each node in a directory of its name; nodes without output are told, and skipped.
+
+    :raises GridError: a transfer failed; the job is not purged then.
+    """
+    from clients import nodes, retrieval
+
+    names = nodes.names(server, str(job), status.children)
+    lines = [f"Dag JobId: {job}"]
+    found: dict[str, Outcome] = {}
+    for child in status.children:
+        node = JobId.parse(child.text("jobId") or "")
+        name = names[str(node)]
+        try:
+            _check_state(session, child)
+        except ClientError as error:
+            session.messages.warning(f"No output of the node {name}", error.description)
+            continue
+        place = directory / nodes.directory(name) if directory is not None else None
+        if place is not None:
+            retrieval.make(place)
+        found[str(node)] = Outcome(server.url, _fetched(session, server, node, place), place)
+        lines += ["", f"Node Name: {name}", f"JobId: {node}", f"Dir: {place}"]
+    if directory is not None:
+        outputfile.write(directory / "ids_nodes.map", "\n".join([*lines, ""]), append=False)
+    return Outcome(server.url, (), directory, found)
 
 
 def _check_state(session: Session, status: Status) -> None:
-    """Refuse jobs that have no output (any more); an aborted one may have some."""
-    if status.state is JobState.Done and status.done_code != "FAILED":
+    """Refuse jobs that have no output (any more); an aborted one, and nodes of a failed one, may have some."""
+    if status.state is JobState.Done and (status.done_code != "FAILED" or status.fields.get("childrenNum")):
         if status.done_code == "CANCELLED":
             raise ClientError("The Job has been cancelled", title="Output not available")
         return
@@ -141,11 +190,6 @@ def _check_state(session: Session, status: Status) -> None:
         sentences.get(status.state, f"Output not yet ready\nCurrent Job Status is: {status.shown}"),
         title="Output not available",
     )
-
-
-def _check_simple(status: Status, job: JobId) -> None:
-    if status.fields.get("childrenNum"):
-        raise NotServed(f"{job} is a compound job; name its nodes one by one (see glite-wms-job-status)")
 
 
 def _is_mine(session: Session, status: Status) -> bool:
@@ -201,25 +245,32 @@ def _report(session: Session, done: dict[str, Outcome]) -> None:
         return
     lines = ["", bar(WIDTH), "", "\t\t\tJOB GET OUTPUT OUTCOME", ""]
     for job, outcome in done.items():
-        if not outcome.files:
+        if not outcome.available:
             lines += ["No output files to be retrieved for the job:", job, ""]
             continue
-        lines += ["Output sandbox files for the job:", job]
+        kind = "job" if outcome.nodes is None else "DAG/Collection "
+        lines += [f"Output sandbox files for the {kind}:", job]
         # scripts take the line behind this one for the directory
         lines += ["have been successfully retrieved and stored in the directory:", str(outcome.directory), ""]
     session.messages.result("\n".join([*lines, bar(WIDTH), ""]))
 
 
 def _as_json(outcome: Outcome) -> dict[str, Any]:
-    entry: dict[str, Any] = {"endpoint": outcome.server, "output_available": int(bool(outcome.files))}
+    entry: dict[str, Any] = {"endpoint": outcome.server, "output_available": int(outcome.available)}
     if outcome.directory is not None:
         entry["location"] = str(outcome.directory)
     entry["files"] = [{"uri": file.uri, "name": file.name, "size": file.size} for file in outcome.files]
+    if outcome.nodes is not None:
+        entry["children"] = {node: _as_json(of_node) for node, of_node in outcome.nodes.items()}
     return entry
 
 
 def _listed(job: str, outcome: Outcome) -> list[str]:
     lines = ["", f"JobId: {job}"]
+    if outcome.nodes is not None:
+        for node, of_node in outcome.nodes.items():
+            lines += ["", f">> child: {node}", *_listed(node, of_node)[2:]]
+        return lines
     for file in outcome.files:
         lines += [f" - file: {file.uri}", f"   size (bytes): {file.size}"]
     return lines if outcome.files else [*lines, "   no output files"]

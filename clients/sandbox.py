@@ -15,6 +15,7 @@ from clients.errors import ClientError, EndpointFailure
 if TYPE_CHECKING:
     from clients.endpoint import Endpoint
     from clients.session import Session
+    from jdl.compound import Compound
     from jdl.tree import ClassAd
 
 PROTOCOL: Final = "https"
@@ -36,10 +37,12 @@ class LocalFile:
 
     :ivar path: absolute.
     :ivar size: bytes, when it was looked at.
+    :ivar node: the name of the node that it is for; None: the job itself, or all nodes.
     """
 
     path: Path
     size: int
+    node: str | None = None
 
     @property
     def name(self) -> str:
@@ -47,23 +50,44 @@ class LocalFile:
         return self.path.name
 
 
-def absorb(ad: ClassAd, directory: Path, environ: Mapping[str, str]) -> tuple[ClassAd, list[LocalFile]]:
-    """Find the local files of the job's input sandbox.
+def absorb(ad: ClassAd, directory: Path, environ: Mapping[str, str]) -> ClassAd:
+    """The description, and those of its nodes, with the local files of input sandboxes as ``file://`` URLs.
 
     :param directory: where relative paths begin.
-    :returns: the ad with these files as ``file://`` URLs, and the files.
-    :raises grid.errors.JdlError: a file is missing, or two have the same name.
-    :raises ClientError: a file cannot be read or is too large.
+    :raises grid.errors.JdlError: a file is missing, or two of one sandbox have the same name.
     """
     from jdl.client import rewrite_input_sandbox
+    from jdl.clientnodes import each_node, hoist
 
-    rewritten, found = rewrite_input_sandbox(
-        ad, str(directory), environ, lambda pattern: sorted(glob.glob(pattern)), os.path.isfile
-    )
-    return rewritten, [_looked_at(Path(file.path)) for file in found]
+    based = "InputSandboxBaseURI" in ad
+
+    def rewritten(one: ClassAd) -> ClassAd:
+        return rewrite_input_sandbox(
+            one, str(directory), environ, lambda pattern: sorted(glob.glob(pattern)), os.path.isfile, based=based
+        )[0]
+
+    return hoist(each_node(rewritten(ad), rewritten))
 
 
-def _looked_at(path: Path) -> LocalFile:
+def files(ad: ClassAd, compound: Compound | None) -> list[LocalFile]:
+    """The local files of an absorbed description, looked at.
+
+    :param compound: the expanded request; None for a simple job.
+    :raises ClientError: a file is missing, cannot be read or is too large.
+    """
+    from jdl.clientnodes import uploads
+
+    sizes: dict[str, int] = {}
+    found = []
+    for upload in uploads(ad, compound):
+        path = Path(upload.path)
+        if upload.path not in sizes:
+            sizes[upload.path] = _size(path)
+        found.append(LocalFile(path, sizes[upload.path], upload.node))
+    return found
+
+
+def _size(path: Path) -> int:
     try:
         size = path.stat().st_size
     except OSError as error:
@@ -74,7 +98,7 @@ def _looked_at(path: Path) -> LocalFile:
         raise ClientError(
             f"{_ATTRIBUTE}: '{path}' has {size} bytes, a file has at most {MAX_FILE}", title=_TITLE
         )
-    return LocalFile(path, size)
+    return size
 
 
 def check_protocol(session: Session, endpoint: Endpoint) -> None:
@@ -135,24 +159,41 @@ def _free_quota(endpoint: Endpoint) -> int:
     return int(hard or 0)
 
 
-def destination(endpoint: Endpoint, jobid: str) -> str:
-    """The https URI of the job's input directory, without a slash at its end.
+def destinations(endpoint: Endpoint, jobid: str, nodes: Mapping[str, str]) -> dict[str | None, str]:
+    """The https URIs of input directories, without a slash at their ends: the job's own (None), each node's by name.
 
-    :raises ClientError: the server names none.
+    :param nodes: names and identifiers of the nodes; empty for a simple job.
+    :raises ClientError: the server does not name one.
     """
-    uris = [str(uri) for uri in endpoint.call("getSandboxDestURI", jobId=jobid, protocol=PROTOCOL)]
-    for uri in uris:
+    if not nodes:
+        return {None: _https(endpoint.call("getSandboxDestURI", jobId=jobid, protocol=PROTOCOL), jobid)}
+    named: dict[str, str] = {}
+    for item in endpoint.call("getSandboxBulkDestURI", jobId=jobid, protocol=PROTOCOL):
+        owner, uris = (item["id"], item["Item"]) if isinstance(item, Mapping) else (item.id, item.Item)
+        named[str(owner)] = _https(uris, str(owner))
+    places: dict[str | None, str] = {}
+    for name, owner in ((None, jobid), *nodes.items()):
+        if owner not in named:
+            raise ClientError(f"the server names no place for the input files of {owner}")
+        places[name] = named[owner]
+    return places
+
+
+def _https(uris: Sequence[Any], jobid: str) -> str:
+    texts = [str(uri) for uri in uris]
+    for uri in texts:
         if uri.startswith("https://"):
             return uri.rstrip("/")
-    raise ClientError(f"the server names no https place for the input files: {', '.join(uris) or 'nothing at all'}")
+    said = ", ".join(texts) or "nothing at all"
+    raise ClientError(f"the server names no https place for the input files of {jobid}: {said}")
 
 
-def target(directory: str, file: LocalFile) -> str:
+def target(places: Mapping[str | None, str], file: LocalFile) -> str:
     """Where a file goes."""
-    return f"{directory}/{quote(file.name)}"
+    return f"{places[file.node]}/{quote(file.name)}"
 
 
-def upload(session: Session, directory: str, files: Sequence[LocalFile]) -> None:
+def upload(session: Session, places: Mapping[str | None, str], files: Sequence[LocalFile]) -> None:
     """Send the files, one after the other over one connection.
 
     :raises GridError: a transfer failed; the sentence names URL and reason.
@@ -162,7 +203,7 @@ def upload(session: Session, directory: str, files: Sequence[LocalFile]) -> None
     client = FileClient(session.context, timeout=session.configuration.transfer_timeout or TIMEOUT)
     try:
         for file in files:
-            url = target(directory, file)
+            url = target(places, file)
             session.messages.debug("File transfer:", f"\nSource: {file.path}\nDestination: {url}")
             client.put(url, file.path)
     finally:

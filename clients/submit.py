@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,20 +18,31 @@ from grid.errors import GridError
 from grid.jobid import JobId
 
 if TYPE_CHECKING:
+    from clients.jobdescription import Description
     from clients.sandbox import LocalFile
-    from jdl.tree import ClassAd
 
 COMMAND: Final = "glite-wms-job-submit"
 SHORT_PROXY: Final = 20
 """Minutes; a proxy that ends sooner is worth a warning."""
 
-_LATER: Final = "this client submits one simple job at a time; compound jobs are not served yet"
+_OPTION_ERROR: Final = "Input Option Error"
+
+_OPERATIONS: Final = {  # document, at once
+    ("jdl", True): "jobSubmit",
+    ("jdl", False): "jobRegister",
+    ("jsdl", True): "jobSubmitJSDL",
+    ("jsdl", False): "jobRegisterJSDL",
+}
+_SOURCES: Final = ("collection", "dag", "jsdl")
+_NOT_IN_JSDL: Final = ("resource", "nodes-resource", "input", "lrms", "valid", "to", "default-jdl")
 
 SYNTAX: Final = Syntax(
     COMMAND,
     "Submits the job that a JDL file describes; prints its identifier.",
     (
         "[options] (--autm-delegation | --delegationid <id>) <jdl file>",
+        "[options] (--collection | --dag) <directory>",
+        "[options] --jsdl <file>",
         "--start <job id>",
     ),
     (
@@ -43,7 +54,7 @@ SYNTAX: Final = Syntax(
                 valued("resource", "<ce id>", "send the job to this computing element (**)", "r"),
                 valued("input", "<file>", "choose one of the computing elements in this file (**)", "i"),
                 valued("lrms", "<type>", "local batch system of the element; needs -r or -i"),
-                valued("nodes-resource", "<ce id>", "send all nodes to this computing element", refused=_LATER),
+                valued("nodes-resource", "<ce id>", "send all nodes to this computing element (***)"),
             ),
         ),
         (
@@ -52,14 +63,9 @@ SYNTAX: Final = Syntax(
                 valued("valid", "<hh:mm>", "give up matching after this time from now", "v"),
                 valued("to", "<[MM:DD:]hh:mm[:[CC]YY]>", "give up matching at this time"),
                 valued("default-jdl", "<file>", "take attributes that the job lacks from this file too"),
-                valued("collection", "<directory>", "submit the JDL files in it as one collection", refused=_LATER),
-                valued("dag", "<directory>", "submit the JDL files in it as one DAG", refused=_LATER),
-                valued(
-                    "jsdl",
-                    "<file>",
-                    "submit a JSDL document",
-                    refused="JSDL documents are not served yet; describe the job in JDL",
-                ),
+                valued("collection", "<directory>", "submit the JDL files in it as one collection"),
+                valued("dag", "<directory>", "submit the JDL files in it as one DAG without dependencies"),
+                valued("jsdl", "<file>", "submit a JSDL document"),
             ),
         ),
         (
@@ -113,7 +119,7 @@ SYNTAX: Final = Syntax(
         excludes("resource", "nodes-resource"),
         excludes("valid", "to"),
     ),
-    notes=("(*) To be used only with --register-only", "(**) Not for compound jobs"),
+    notes=("(*) To be used only with --register-only", "(**) Not for compound jobs", "(***) For compound jobs only"),
 )
 
 
@@ -124,10 +130,17 @@ def check(line: CommandLine) -> None:
             raise UsageError(f"--start takes no JDL file: {line.operands[0]}")
         return
     if line.has("transfer-files") and not line.has("register-only"):
-        raise ClientError("--transfer-files is to be used with --register-only", title="Input Option Error")
+        raise ClientError("--transfer-files is to be used with --register-only", title=_OPTION_ERROR)
     if line.has("lrms") and not (line.has("resource") or line.has("input")):
-        raise ClientError("--lrms is to be used with --resource or --input", title="Input Option Error")
-    if not line.operands:
+        raise ClientError("--lrms is to be used with --resource or --input", title=_OPTION_ERROR)
+    source = next((name for name in _SOURCES if line.has(name)), None)
+    if source is not None and line.operands:
+        raise UsageError(f"--{source} takes no JDL file: {line.operands[0]}")
+    if source == "jsdl":
+        for name in _NOT_IN_JSDL:
+            if line.has(name):
+                raise ClientError(f"--{name} does not go with --jsdl: say it in the document", title=_OPTION_ERROR)
+    if not line.operands and source is None:
         raise UsageError("the JDL file is missing")
     if len(line.operands) > 1:
         raise UsageError(f"more than one JDL file: {', '.join(line.operands)}")
@@ -139,15 +152,17 @@ class Submission:
 
     :ivar jobid: its identifier.
     :ivar server: the server that holds it.
-    :ivar files: the local files of its input sandbox.
-    :ivar directory: the https URI where they belong; None when there are none.
+    :ivar files: the local files of its input sandbox and those of its nodes.
+    :ivar nodes: names and identifiers of its nodes, in their order; empty for a simple job.
+    :ivar places: the https URIs where the files belong: the job's own (None), each node's by name.
     :ivar started: jobStart (or jobSubmit) has succeeded.
     """
 
     jobid: str
     server: endpoint.Endpoint
     files: Sequence[LocalFile] = ()
-    directory: str | None = None
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str | None, str] = field(default_factory=dict)
     started: bool = False
 
 
@@ -158,18 +173,32 @@ def work(session: Session) -> int:
     _warn_of_the_end(session)
     if session.line.has("start"):
         return _start(session)
-    from clients import jobdescription
-
     append = outputfile.may_hold_ids(session) if session.line.has("output") else False
-    ad, files = jobdescription.finish(session, jobdescription.load(session, Path(session.line.operands[0])))
+    description = _described(session)
     identifier = delegation.chosen(session)
-    job = endpoint.attempt(session, lambda server: _register(server, identifier, ad, files))
+    job = endpoint.attempt(session, lambda server: _register(server, identifier, description))
     session.messages.debug("The JobId is:", f" {job.jobid}")
     _bring(session, job, append)
     if session.line.has("output"):
         outputfile.add_id(_ids_file(session), job.jobid, append=append)
     _report(session, job)
     return 0
+
+
+def _described(session: Session) -> Description:
+    """What the command line names, ready to be sent."""
+    from clients import jobdescription
+
+    line = session.line
+    document = line.text("jsdl")
+    if document is not None:
+        return jobdescription.of_jsdl(session, Path(document))
+    for kind in ("collection", "dag"):
+        directory = line.text(kind)
+        if directory is not None:
+            ad = jobdescription.of_directory(Path(directory), kind)
+            return jobdescription.finish(session, jobdescription.fill(session, ad))
+    return jobdescription.finish(session, jobdescription.load(session, Path(line.operands[0])))
 
 
 def _warn_of_the_end(session: Session) -> None:
@@ -184,22 +213,26 @@ def _warn_of_the_end(session: Session) -> None:
 def _register(
     server: endpoint.Endpoint,
     identifier: delegation.DelegationId,
-    ad: ClassAd,
-    files: Sequence[LocalFile],
+    description: Description,
 ) -> Submission:
     """What is repeated on the next server when this one fails."""
     from clients import sandbox
+    from grid import xmldoor
     from wsdl.transport import ServiceUnreachable
 
     if identifier.automatic:
         delegation.delegate(server, identifier.text)
     sandbox.check_protocol(server.session, server)
+    files = description.files
     if files:
         sandbox.check_room(server, files)
     at_once = not files and not server.session.line.has("register-only")
-    operation = "jobSubmit" if at_once else "jobRegister"
+    kind = "jdl" if description.jsdl is None else "jsdl"
+    document = description.ad.text() if description.jsdl is None else xmldoor.parse(description.jsdl)
     try:
-        answer = server.call(operation, jdl=ad.text(), delegationId=identifier.text)
+        answer = server.call(
+            _OPERATIONS[kind, at_once], **{kind: document, "delegationId": identifier.text}
+        )
     except ServiceUnreachable as error:
         if not error.timed_out:
             raise
@@ -207,12 +240,36 @@ def _register(
             f"{error.description}\nthe job may have been taken all the same, so no other server is asked; look for it "
             "with `glite-wms-job-status --all' before you submit it again"
         ) from error
-    return Submission(_job_id(answer), server, files, started=at_once)
+    nodes = _nodes(answer, description.nodes)
+    return Submission(_job_id(answer), server, files, nodes, started=at_once)
 
 
 def _job_id(answer: Any) -> str:
-    text = answer.get("id") if isinstance(answer, dict) else getattr(answer, "id", None)
-    return str(JobId.parse(str(text)))
+    return str(JobId.parse(str(_member(answer, "id"))))
+
+
+def _nodes(answer: Any, names: Sequence[str]) -> dict[str, str]:
+    """Names and identifiers of the nodes; what the server leaves unnamed has the name of its place.
+
+    :raises ClientError: the server made other nodes than the description has.
+    """
+    children = _member(answer, "childrenJob") or ()
+    if len(children) != len(names):
+        raise ClientError(
+            f"the description has {len(names)} nodes, and the server made {len(children)}; "
+            f"cancel the job: {_member(answer, 'id')}"
+        )
+    made = {
+        str(_member(child, "name") or name): _job_id(child) for name, child in zip(names, children, strict=True)
+    }
+    missing = [name for name in names if name not in made]
+    if missing:
+        raise ClientError(f"the server knows no node {missing[0]!r}; cancel the job: {_member(answer, 'id')}")
+    return made
+
+
+def _member(structure: Any, name: str) -> Any:
+    return structure.get(name) if isinstance(structure, dict) else getattr(structure, name, None)
 
 
 def _bring(session: Session, job: Submission, append: bool) -> None:
@@ -224,9 +281,9 @@ def _bring(session: Session, job: Submission, append: bool) -> None:
     line = session.line
     try:
         if job.files:
-            job.directory = sandbox.destination(job.server, job.jobid)
+            job.places = sandbox.destinations(job.server, job.jobid, job.nodes)
             if not line.has("register-only") or line.has("transfer-files"):
-                sandbox.upload(session, job.directory, job.files)
+                sandbox.upload(session, job.places, job.files)
         if not line.has("register-only"):
             job.server.call("jobStart", jobId=job.jobid)
             job.started = True
@@ -249,7 +306,7 @@ def _not_started(job: Submission, error: BaseException) -> ClientError:
     )
     said = text_of(error) if isinstance(error, GridError) else str(error) or "interrupted"
     lines = [said, ""]
-    if job.files and job.directory:
+    if job.files and job.places:
         lines += ["To complete the operation, the following file(s) must be transferred:", *_transfers(job), "then"]
     else:
         lines.append("To complete the operation")
@@ -263,7 +320,7 @@ def _transfers(job: Submission) -> list[str]:
     return [
         line
         for file in job.files
-        for line in (f"InputSandbox file : {file.path}", f"Destination : {target(job.directory or '', file)}", "")
+        for line in (f"InputSandbox file : {file.path}", f"Destination : {target(job.places, file)}", "")
     ]
 
 
@@ -292,7 +349,10 @@ def _report(session: Session, job: Submission) -> None:
         session.messages.result(job.jobid)
         return
     if result.machine_readable(session):
-        values = {"result": "success", "jobid": job.jobid, "endpoint": job.server.url}
+        named = "parent" if job.nodes else "jobid"
+        values: dict[str, Any] = {"result": "success", named: job.jobid, "endpoint": job.server.url}
+        if job.nodes:
+            values["children"] = dict(job.nodes)
         result.print_json(session, values)
         return
     done = "started" if line.has("start") else "submitted" if job.started else "registered"

@@ -13,9 +13,11 @@ from typing import Final
 
 from jdl.classad import ClassAd
 from jdl.errors import FileConflict, MandatoryMissing
-from jdl.nodes import Expr
+from jdl.jobtype import PARAMETRIC
+from jdl.nodes import Expr, ListExpr, Literal
 from jdl.parser import parse
 from jdl.sandbox import leaf, scheme
+from jdl.substitution import MARK
 from jdl.tree import conjunction
 
 __all__ = ["LocalFile", "fill_defaults", "local_files", "read", "rewrite_input_sandbox"]
@@ -99,27 +101,39 @@ def rewrite_input_sandbox(
     environment: Mapping[str, str],
     expand: Callable[[str], Sequence[str]],
     exists: Callable[[str], bool],
+    *,
+    based: bool = False,
 ) -> tuple[ClassAd, tuple[LocalFile, ...]]:
     """A copy of the ad whose local input files are absolute ``file://`` URIs, and these files.
 
-    Remote entries stay; so do relative ones when InputSandboxBaseURI is set, which they belong to.
+    Remote entries stay; so do relative ones when InputSandboxBaseURI is set, which they belong to, and references to
+    files of other parts of a compound request.  An entry of a parametric job that holds the parameter stands for a
+    file for each value: it is made absolute, and not looked for.
 
     :param expand: paths that a pattern (absolute, with wildcards) stands for, in order.
     :param exists: whether there is a regular file of that absolute path.
+    :param based: InputSandboxBaseURI is inherited.
     :raises MandatoryMissing: 1505, a local file is not there.  :raises FileConflict: 1509, two have one name.
     """
     own = ad.copy()
     name, where = own.spelling("InputSandbox"), own.where("InputSandbox")
-    based = own.string("InputSandboxBaseURI") is not None
-    entries: list[str] = []
+    based = based or own.string("InputSandboxBaseURI") is not None
+    marked = any(kind.lower() == PARAMETRIC for kind in own.strings("JobType"))
+    entries: list[str | Expr] = []
     files: list[LocalFile] = []
-    for entry in own.strings("InputSandbox"):
+    for entry in _items(own.get("InputSandbox")):
+        if not isinstance(entry, str):
+            entries.append(entry)
+            continue
         kind = scheme(entry)
         path = entry[len("file://") :] if kind == "file" else _variables(entry, environment)
         if (kind is not None and kind != "file") or (based and kind is None and not path.startswith("/")):
             entries.append(entry)
             continue
         path = posixpath.normpath(posixpath.join(cwd, path))
+        if marked and MARK in path:
+            entries.append(f"file://{path}")
+            continue
         for found in _expanded(path, expand, exists):
             if not exists(found):
                 raise MandatoryMissing.path_missing(name, found, where)
@@ -128,13 +142,21 @@ def rewrite_input_sandbox(
             files.append(LocalFile(uri, found, posixpath.basename(found)))
     seen: set[str] = set()
     for entry in entries:
+        if not isinstance(entry, str):
+            continue
         item = leaf(entry)
         if item in seen:
             raise FileConflict(name, item, where)
         seen.add(item)
-    if entries or "InputSandbox" in own:
-        own.set("InputSandbox", entries)
+    if any(isinstance(entry, str) for entry in entries):
+        own.set("InputSandbox", ListExpr(Literal(entry) if isinstance(entry, str) else entry for entry in entries))
     return own, tuple(files)
+
+
+def _items(expr: Expr | None) -> list[str | Expr]:
+    """The entries of an InputSandbox: strings, and what is to be evaluated later."""
+    items = expr.items if isinstance(expr, ListExpr) else () if expr is None else (expr,)
+    return [item.value if isinstance(item, Literal) and isinstance(item.value, str) else item for item in items]
 
 
 def local_files(ad: ClassAd) -> tuple[LocalFile, ...]:

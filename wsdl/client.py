@@ -8,6 +8,7 @@ contract says, faults are typed.  zeep is loaded with the first client, because 
 
 from __future__ import annotations
 
+import copy
 import datetime
 import ssl
 import threading
@@ -100,21 +101,28 @@ class SoapClient:
     def call(self, operation: str, **parts: object) -> Any:
         """Call an operation with its parts by name.
 
+        A part that is given as an element is sent with the content of this element (a JSDL document, whose
+        extensions no schema describes).
+
         :returns: None, the value of the only part of the answer, or a dict of them by name.
         :raises RemoteFault: the service answered with a fault.
         :raises ServiceUnreachable: it could not be asked, or did not answer as the contract says.
         :raises InvalidArgument: the parts are not those of the operation.
         """
         import zeep.exceptions
+        from lxml import etree
 
         declared = self.port.operations.get(operation)
         if declared is None:
             raise InvalidArgument(f"the port {self.port.name} has no operation {operation}")
+        elements = {name: value for name, value in parts.items() if isinstance(value, etree._Element)}
         arguments = _arguments(self._contract.schemas, declared, parts)
         try:
             request = self._binding.get(operation).create(**arguments).content
         except (zeep.exceptions.Error, TypeError, ValueError) as error:
             raise InvalidArgument(f"{operation} cannot be called like that: {error}") from error
+        for name, element in elements.items():
+            _put_content(request, name, element)
         return self._result(declared, self._transport.post(self.url, request))
 
     def _result(self, operation: Operation, data: bytes) -> object:
@@ -184,6 +192,12 @@ class _PackageFiles:
         return library.read(url.rsplit("/", 1)[-1])
 
 
+def _put_content(request: etree._Element, part: str, content: etree._Element) -> None:
+    """Give the element of a part the content of another one."""
+    place = next(element for element in request.iter(part))
+    place[:] = [copy.deepcopy(child) for child in content]
+
+
 def _arguments(schemas: Schemas, operation: Operation, parts: Mapping[str, object]) -> dict[str, object]:
     members = {member.name: member for member in operation.request.parts}
     wrong = parts.keys() - members.keys()
@@ -203,10 +217,20 @@ def _to_zeep_member(schemas: Schemas, member: Member, value: object) -> object:
     return [_to_zeep(schemas, member.type, item) for item in value]
 
 
+def _hollow(schemas: Schemas, name: str) -> object:
+    """The least value of a type: what is there of an element before it gets its content."""
+    kind = schemas.type(name)
+    if isinstance(kind, SimpleType):
+        return ""
+    return {member.name: _hollow(schemas, member.type) for member in kind.members if member.min_occurs}
+
+
 def _to_zeep(schemas: Schemas, name: str, value: object) -> object:
     kind = schemas.type(name)
     if value is None:
         return None
+    if hasattr(value, "iterchildren"):
+        return _hollow(schemas, name)
     if isinstance(kind, SimpleType):
         try:
             text = texts.to_text(kind)(value)  # zeep would take and send anything

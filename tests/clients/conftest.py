@@ -21,8 +21,11 @@ from gsi import proxy, voms
 from gsi.ca import TestCA
 from gsi.credential import Credential
 from gsi.tls import ServerContext
+from jdl.compound import expand
+from jdl.jsdl import to_jdl
+from jdl.parser import parse
 from web.guard import asked
-from wsdl.types import JobIdStruct, ProxyInfoStruct, StringAndLong
+from wsdl.types import DestURIStruct, JobIdStruct, ProxyInfoStruct, StringAndLong
 
 PATH = "/glite_wms_wmproxy_server"
 
@@ -131,6 +134,8 @@ class FakeGrid:
     events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     outputs: list[StringAndLong] = field(default_factory=list)
     on_status: Callable[[str], None] | None = None
+    places: list[tuple[str, str]] = field(default_factory=list)
+    outputs_of: dict[str, list[StringAndLong]] = field(default_factory=dict)
     chunks: dict[str, list[str]] = field(default_factory=dict)
     jdl: str = ""
     proxy_info: ProxyInfoStruct | None = None
@@ -165,6 +170,16 @@ class FakeGrid:
         } | more
         return jobid
 
+    def registered(self, jdl: str) -> JobIdStruct:
+        """The tree of ids of a description; the files of each node go to a directory of its name."""
+        job = self.job("SUBMITTED")
+        compound = expand(parse(jdl), vo="test")
+        nodes = [(node.name, self.job("SUBMITTED")) for node in compound.nodes] if compound else []
+        self.places = [(job, "input"), *((child, name) for name, child in nodes)]
+        for name, _ in nodes:
+            (self.directory / name).mkdir()
+        return JobIdStruct(job, None, "x/input", [JobIdStruct(child, name, "x") for name, child in nodes])
+
     def output(self, name: str, data: bytes) -> None:
         """An output file."""
         (self.directory / "output" / name).write_bytes(data)
@@ -192,11 +207,23 @@ class WmProxyHandler:
 
     def jobSubmit(self, call: Any, jdl: str, delegationId: str) -> JobIdStruct:
         self.grid.note("jobSubmit", jdl=jdl, delegationId=delegationId)
-        return JobIdStruct(self.grid.job("SUBMITTED"))
+        return self.grid.registered(jdl)
 
     def jobRegister(self, call: Any, jdl: str, delegationId: str) -> JobIdStruct:
         self.grid.note("jobRegister", jdl=jdl, delegationId=delegationId)
-        return JobIdStruct(self.grid.job("SUBMITTED"))
+        return self.grid.registered(jdl)
+
+    def jobSubmitJSDL(self, call: Any, jsdl: Any, delegationId: str) -> JobIdStruct:
+        self.grid.note("jobSubmitJSDL", jsdl=jsdl, delegationId=delegationId)
+        return self.grid.registered(to_jdl(jsdl))
+
+    def jobRegisterJSDL(self, call: Any, jsdl: Any, delegationId: str) -> JobIdStruct:
+        self.grid.note("jobRegisterJSDL", jsdl=jsdl, delegationId=delegationId)
+        return self.grid.registered(to_jdl(jsdl))
+
+    def getSandboxBulkDestURI(self, call: Any, jobId: str, protocol: str) -> list[DestURIStruct]:
+        self.grid.note("getSandboxBulkDestURI", jobId=jobId, protocol=protocol)
+        return [DestURIStruct(job, [f"https://{self.grid.address}/files/{place}"]) for job, place in self.grid.places]
 
     def getSandboxDestURI(self, call: Any, jobId: str, protocol: str) -> list[str]:
         self.grid.note("getSandboxDestURI", jobId=jobId, protocol=protocol)
@@ -213,7 +240,7 @@ class WmProxyHandler:
 
     def getOutputFileList(self, call: Any, jobId: str, protocol: str) -> list[StringAndLong]:
         self.grid.note("getOutputFileList", jobId=jobId, protocol=protocol)
-        return self.grid.outputs
+        return self.grid.outputs_of.get(jobId, self.grid.outputs)
 
     def enableFilePerusal(self, call: Any, jobId: str, fileList: list[str]) -> None:
         self.grid.note("enableFilePerusal", jobId=jobId, fileList=fileList)
@@ -297,7 +324,8 @@ def _complete(job: dict[str, Any]) -> dict[str, Any]:
     filled: dict[str, Any] = {}
     for member in kind.members:
         if member.name in job:
-            filled[member.name] = job[member.name]
+            nested = member.name == "childrenStates"
+            filled[member.name] = [_complete(child) for child in job[member.name]] if nested else job[member.name]
         elif member.min_occurs:
             simple = {"boolean": False, "int": 0}
             words = {"sandboxRetrieved": "NOTYET", "jwStatus": "UNKNOWN"}

@@ -272,12 +272,6 @@ def test_protocols_are_checked(fake_grid, jdl, capsys):
     assert submit.main(["-a", "--proto", "https", jdl()]) == 0
 
 
-def test_a_compound_job_is_refused_by_name(fake_grid, jdl, capsys):
-    assert submit.main(["-a", jdl('Type = "collection";')]) == 1
-    assert "collection" in capsys.readouterr().err
-    assert fake_grid.calls == []
-
-
 def test_a_log_file_is_written(fake_grid, jdl, user_files, capsys):
     assert submit.main(["-a", "--logfile", "my.log", jdl()]) == 0
     assert "*** Log file created ***" in capsys.readouterr().out

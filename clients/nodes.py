@@ -1,0 +1,60 @@
+"""The nodes of a compound job as its registered description names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from grid.errors import GridError
+
+if TYPE_CHECKING:
+    from clients.bookkeeping import Status
+    from clients.endpoint import Endpoint
+    from jdl.tree import ClassAd
+
+_UNFIT: Final = re.compile(r"[/\0]")
+
+
+def names(server: Endpoint, jobid: str, children: Sequence[Status]) -> dict[str, str]:
+    """The name of each node by its identifier; a node that the description does not name is called by its number.
+
+    :param children: the nodes as L&B tells them, in their order.
+    """
+    known = _named(server, jobid)
+    found: dict[str, str] = {}
+    for number, child in enumerate(children):
+        job = child.text("jobId") or ""
+        found[job] = known.get(job) or f"Node_{number}"
+    return found
+
+
+def directory(name: str) -> str:
+    """A node's name as the name of a directory."""
+    return "_" + name if name in (".", "..") else _UNFIT.sub("_", name)
+
+
+def _named(server: Endpoint, jobid: str) -> dict[str, str]:
+    from jdl.parser import parse
+
+    try:
+        ad = parse(str(server.call("getJDL", jobId=jobid, type="REGISTERED")))
+        nodes = ad.record("Nodes")
+    except GridError as error:
+        server.session.messages.debug("getJDL:", error.description)
+        return {}
+    found: dict[str, str] = {}
+    for name in nodes or ():
+        job = _job(nodes, name) if nodes is not None else None
+        if job:
+            found[job] = name
+    return found
+
+
+def _job(nodes: ClassAd, name: str) -> str | None:
+    """The identifier that stands in a node's description."""
+    from jdl.tree import ClassAd
+
+    node = nodes.get(name)
+    body = node.get("description") if isinstance(node, ClassAd) else None
+    return body.string("edg_jobid") if isinstance(body, ClassAd) else None
