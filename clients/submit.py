@@ -85,11 +85,7 @@ SYNTAX: Final = Syntax(
                 switch("nomsg", "print the job identifier and nothing else"),
                 options.JSON,
                 options.PRETTY,
-                switch(
-                    "nolisten",
-                    "do not listen to an interactive job",
-                    refused="interactive jobs are not served; leave the option out",
-                ),
+                switch("nolisten", "do not listen to an interactive job; this client never does"),
             ),
         ),
         ("Other", (options.NOINT, options.DEBUG, options.LOGFILE, options.HELP, options.VERSION)),

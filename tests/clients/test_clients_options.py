@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from clients import cancel, delegate_proxy, list_match, logging_info, output, status, submit
+from clients import cancel, delegate_proxy, list_match, logging_info, options, output, status, submit
 from clients.errors import NotServed, OptionError, UsageError
 
 COMMANDS = [submit, status, logging_info, output, cancel, list_match, delegate_proxy]
@@ -119,15 +119,12 @@ def test_options_that_exclude_one_another_are_listed(argv):
         submit.SYNTAX.parse(argv)
 
 
-@pytest.mark.parametrize("name", ["collection", "dag", "jsdl", "nodes-resource"])
-def test_an_option_of_later_work_is_refused_by_name(name):
-    with pytest.raises(NotServed, match=f"--{name}: "):
-        submit.SYNTAX.parse([f"--{name}", "x"])
-
-
-def test_nolisten_is_refused_by_name():
-    with pytest.raises(NotServed, match="--nolisten: "):
-        submit.SYNTAX.parse(["--nolisten", "a.jdl"])
+def test_an_option_that_is_not_served_is_refused_by_name():
+    refused = options.switch("later", "something", refused="it is not here yet")
+    syntax = options.Syntax("command", "Does it.", ("",), (("Group", (refused,)),))
+    with pytest.raises(NotServed, match="--later: it is not here yet"):
+        syntax.parse(["--later"])
+    assert "Known and refused with a reason: --later" in syntax.usage("1")
 
 
 @pytest.mark.parametrize(
