@@ -9,10 +9,21 @@ import sys
 
 import pytest
 
-from clients import cancel, delegate_proxy, list_match, logging_info, options, output, status, submit
+from clients import (
+    cancel,
+    delegate_proxy,
+    job_info,
+    list_match,
+    logging_info,
+    options,
+    output,
+    perusal,
+    status,
+    submit,
+)
 from clients.errors import NotServed, OptionError, UsageError
 
-COMMANDS = [submit, status, logging_info, output, cancel, list_match, delegate_proxy]
+COMMANDS = [submit, status, logging_info, output, cancel, list_match, delegate_proxy, perusal, job_info]
 JOB = "https://lb.example.org:9000/9kA2bCdEfGhIjKlMnOpQrS"
 
 
