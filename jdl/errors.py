@@ -27,7 +27,7 @@ attribute stands in the submitted text, is added in parentheses at the end.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from grid.errors import InvalidArgument, JdlError
 
@@ -50,6 +50,10 @@ __all__ = [
 ]
 
 
+MAX_TEXT: Final = 1000
+"""Characters that one error says; what a user wrote may be a thousand times that."""
+
+
 class Position(NamedTuple):
     """Where something stands in a text; both count from 1, the column in characters."""
 
@@ -67,7 +71,7 @@ class JdlSyntaxError(JdlError):
     default_code: ClassVar[int] = 1507
 
     def __init__(self, what: str, *, line: int = 0, column: int = 0, excerpt: str = "") -> None:
-        self.what = what
+        self.what = what = _cut(what)
         self.line = line
         self.column = column
         self.excerpt = excerpt
@@ -88,7 +92,7 @@ class NodeFaults(JdlError):
     def __init__(self, errors: Sequence[tuple[str, JdlError]], unchecked: int = 0) -> None:
         self.errors = tuple(errors)
         self.unchecked = unchecked
-        lines = [f"{name} ->{error.description}" for name, error in self.errors]
+        lines = [f"{_cut(name)} ->{_cut(error.description)}" for name, error in self.errors]
         if unchecked:
             lines.append(f"(the {unchecked} nodes behind them were not checked)")
         text = "\n".join(lines)
@@ -114,8 +118,8 @@ class AttributeFault(JdlError):
         code: int | None = None,
         causes: Sequence[str] = (),
     ) -> None:
-        self.attribute = attribute
-        self.text = text
+        self.attribute = attribute = _cut(attribute)
+        self.text = text = _cut(text)
         self.position = position
         self.line = position.line if position else 0
         self.column = position.column if position else 0
@@ -240,8 +244,8 @@ class NotExpressible(InvalidArgument):
     """
 
     def __init__(self, element: str, reason: str) -> None:
-        self.element = element
-        self.reason = reason
+        self.element = element = _cut(element)
+        self.reason = reason = _cut(reason)
         super().__init__(f"JSDL {element}: {reason}")
 
 
@@ -254,3 +258,7 @@ class TemplateRefused(InvalidArgument):
     def __init__(self, argument: str, reason: str) -> None:
         self.argument = argument
         super().__init__(f"Invalid Argument: {argument} {reason}")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"

@@ -305,3 +305,12 @@ def test_resolved_nodes_hold_uris_and_names() -> None:
     assert first.ad.strings("InputSandbox") == ("https://w/0/input/x", "gsiftp://h/y")
     assert first.ad.strings("InputSandboxDestFileName") == ("x", "y")
     assert "InputSandbox" not in second.ad
+
+
+def test_an_error_says_a_bounded_part_of_what_the_user_wrote() -> None:
+    text = f'JobType = "parametric"; Parameters = 100; Executable = "_PARAM_{"x" * 100_000}";'
+    error = fault(text)
+    assert isinstance(error, NodeFaults)
+    assert len(error.errors) == 100
+    assert len(error.description) < 130_000
+    assert len(fault(f'Type = "{"y" * 500_000}";').description) < 1500
