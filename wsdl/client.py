@@ -118,12 +118,13 @@ class SoapClient:
         elements = {name: value for name, value in parts.items() if isinstance(value, etree._Element)}
         arguments = _arguments(self._contract.schemas, declared, parts)
         try:
-            request = self._binding.get(operation).create(**arguments).content
+            bound = self._binding.get(operation)
+            request = bound.create(**arguments).content
         except (zeep.exceptions.Error, TypeError, ValueError) as error:
             raise InvalidArgument(f"{operation} cannot be called like that: {error}") from error
         for name, element in elements.items():
             _put_content(request, name, element)
-        return self._result(declared, self._transport.post(self.url, request))
+        return self._result(declared, self._transport.post(self.url, request, bound.soapaction or ""))
 
     def _result(self, operation: Operation, data: bytes) -> object:
         from wsdl.transport import ServiceUnreachable

@@ -69,21 +69,21 @@ class HttpTransport:
                 "User-Agent": "wms",
                 "Accept-Encoding": "identity",
                 "Content-Type": "text/xml; charset=utf-8",
-                "SOAPAction": '""',
             }
         )
         self.session.mount("http://", HTTPAdapter(max_retries=0))
         if context is not None:
             self.session.mount("https://", _ContextAdapter(context))
 
-    def post(self, address: str, envelope: etree._Element) -> bytes:
+    def post(self, address: str, envelope: etree._Element, action: str = "") -> bytes:
         """Send an envelope and read the whole answer, which is XML whatever its HTTP status.
 
+        :param action: the soapAction of the operation.
         :raises ServiceUnreachable: no connection, no TLS, no answer in time, an answer that is not XML.
         :raises ConfigurationError: an https address without a TLS context.
         """
         data = etree.tostring(envelope, encoding="UTF-8", xml_declaration=True)
-        response, content = self._exchange("POST", address, data)
+        response, content = self._exchange("POST", address, data, {"SOAPAction": f'"{action}"'})
         if _kind(response) not in ("text/xml", "application/xml"):
             raise _unfit(address, response, content)
         return content
@@ -99,7 +99,9 @@ class HttpTransport:
             raise _unfit(address, response, content)
         return response.status_code, content.decode("utf-8", "replace")
 
-    def _exchange(self, method: str, address: str, data: bytes | None) -> tuple[requests.Response, bytes]:
+    def _exchange(
+        self, method: str, address: str, data: bytes | None, headers: dict[str, str] | None = None
+    ) -> tuple[requests.Response, bytes]:
         if address.startswith("https:") and self._context is None:
             raise ConfigurationError(f"{address} needs a TLS context")
         deadline = time.monotonic() + self._timeout
@@ -108,6 +110,7 @@ class HttpTransport:
                 method,
                 address,
                 data=data,
+                headers=headers,
                 timeout=(min(self._timeout, _CONNECT_TIMEOUT), self._timeout),
                 allow_redirects=False,
                 stream=True,

@@ -99,7 +99,7 @@ quota_hard = 2000000
 """
 LIMIT = """
 [[wmproxy.limit]]
-operation = "getTransferProtocols"
+operation = "getACLItems"
 load1 = 0.0
 memory_available = 1000000000000000
 """
@@ -145,7 +145,7 @@ def cases(wire, carl) -> list[Case]:
         Case("GenericFault", 1218, "getJobStatus", {"jobId": job}, carl.proxy),
         Case("JobUnknownFault", 1218, "jobStart", {"jobId": job}, carl.proxy),
         Case("OperationNotAllowedFault", 1226, "jobStart", {"jobId": waiting}, carl.proxy),
-        Case("ServerOverloadedFault", 1228, "getTransferProtocols", {}, carl.proxy),
+        Case("ServerOverloadedFault", 1228, "getACLItems", {"jobId": waiting}, carl.proxy),
     ]
 
 

@@ -75,9 +75,9 @@ int main(int, char **argv) {
     } else if (operation == "jobStart") {
         struct wmp__jobStartResponse answer;
         if (wmproxy.jobStart(argv[5], answer)) return told(soap);
-    } else if (operation == "getTransferProtocols") {
-        struct wmp__getTransferProtocolsResponse answer;
-        if (wmproxy.getTransferProtocols(answer)) return told(soap);
+    } else if (operation == "getACLItems") {
+        struct wmp__getACLItemsResponse answer;
+        if (wmproxy.getACLItems(argv[5], answer)) return told(soap);
         std::cout << answer.items->Item.size() << "\n";
     } else if (operation == "getProxyReq-1") {
         struct dlg1__getProxyReqResponse answer;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from wsi_assertion import EXCHANGE
 from wsi_description import Description
 from wsi_exchange import XML_TYPES, Exchange
@@ -21,6 +23,12 @@ def _method(x: Exchange) -> str:
 
 def _misshapen(x: Exchange) -> str | None:
     """What is wrong with the request as an HTTP message, so that no SOAP processing began."""
+    if not re.fullmatch(r"\S+ \S+ HTTP/\d[.]\d", x.request.start):
+        return "its first line"
+    if x.request.header("Host") is None and _version(x.request.start) == "HTTP/1.1":
+        return "its lack of a Host"
+    if not (x.request.header("Content-Length") or "0").isdigit():
+        return "its Content-Length"
     if _method(x) != "POST":
         return None if _method(x) in ("GET", "HEAD") and "?" in x.request.start else "its method"
     if x.request.kind not in XML_TYPES:
