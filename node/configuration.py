@@ -84,7 +84,7 @@ class WmproxySection:
     max_output_sandbox: int = 2_147_483_647
     quota_soft: int = -1
     quota_hard: int = -1
-    max_waiting_jobs: int = 10_000
+    max_waiting_jobs: int = 50_000
     waiting_lifetime: float = 1_209_600.0
     registration_deadline: float = 10.0
     match_deadline: float = 60.0

@@ -234,12 +234,13 @@ def owners(connection: Connection) -> dict[str, str]:
 
 
 def waiting(connection: Connection, owner: str, most: int) -> int:
-    """How many jobs of ``owner`` are registered and not started; counting stops at ``most``."""
+    """How many jobs of ``owner`` are registered and not started, nodes included; counting stops at ``most``."""
     some = sa.select(_JOBS.c.job_id).where(_JOBS.c.phase == _REGISTERED, _JOBS.c.owner == owner).limit(most)
     return connection.execute(sa.select(sa.func.count()).select_from(some.subquery())).scalar_one()
 
 
 def waiting_since(connection: Connection, moment: float, most: int) -> list[JobId]:
-    """Jobs that were registered before ``moment`` (seconds since the epoch) and have not been started."""
-    some = sa.select(_JOBS.c.job_id).where(_JOBS.c.phase == _REGISTERED, _JOBS.c.created < moment).limit(most)
+    """Jobs, but no nodes, that were registered before ``moment`` (seconds since the epoch) and not started."""
+    old = sa.and_(_JOBS.c.phase == _REGISTERED, _JOBS.c.created < moment, _JOBS.c.parent.is_(None))
+    some = sa.select(_JOBS.c.job_id).where(old).limit(most)
     return [JobId.parse(row[0]) for row in connection.execute(some)]

@@ -6,9 +6,13 @@ connection) and the parts as the WSDL names them, asks the authorization point, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from broker import control
 from delegation.store import DelegationStore
 from gsi.identity import Identity
+from jdl import templates
+from jdl.jsdl import to_jdl
 from web.guard import Rule
 from wmproxy import proxyinfo
 from wmproxy.acl import AccessLists, head
@@ -129,18 +133,80 @@ class WMProxyPort:
         new_work=True,
     )
     def jobListMatch(self, call: Call, jdl: str, delegationId: str) -> list[StringAndLong]:
+        return self._matches(self._member(call), jdl, delegationId)
+
+    # -- JSDL --------------------------------------------------------------------------------------------
+
+    @operation(
+        "Registers a job that is described in JSDL; its input sandbox is open until it is started.",
+        Rule.MEMBER,
+        codes=_NEW_JOB,
+        new_work=True,
+    )
+    def jobRegisterJSDL(self, call: Call, jsdl: Mapping[str, object], delegationId: str) -> JobIdStruct:
         identity = self._member(call)
-        ad = self._registration.check_for_match(identity, jdl, delegationId)
-        answer = control.match(
-            self._settings.broker_control,
-            ad.text(),
-            identity.dn,
-            tuple(str(fqan) for fqan in identity.fqans),
-            self._settings.match_deadline,
+        return self._tree(self._registration.register(identity, to_jdl(jsdl), delegationId))
+
+    @operation("Registers a job that is described in JSDL and starts it.", Rule.MEMBER, codes=_NEW_JOB, new_work=True)
+    def jobSubmitJSDL(self, call: Call, delegationId: str, jsdl: Mapping[str, object]) -> JobIdStruct:
+        identity = self._member(call)
+        return self._tree(self._registration.submit(identity, to_jdl(jsdl), delegationId, _client(call)))
+
+    @operation(
+        "The computing elements that fit a job that is described in JSDL, best first.",
+        Rule.MEMBER,
+        codes=(*JDL, *PROXY, 1222, 1226),
+        new_work=True,
+    )
+    def jobListMatchJSDL(
+        self, call: Call, jsdl: Mapping[str, object], delegationId: str
+    ) -> list[StringAndLong]:
+        identity = self._member(call)
+        return self._matches(identity, to_jdl(jsdl), delegationId)
+
+    # -- templates ---------------------------------------------------------------------------------------
+
+    @operation("The description of a job, to be filled in.", Rule.KNOWN, codes=JDL)
+    def getJobTemplate(
+        self, call: Call, jobType: list[str], executable: str, arguments: str, requirements: str, rank: str
+    ) -> str:
+        self._authorization.known(call.environ, call.operation)
+        return templates.job_template(jobType, executable, arguments, requirements, rank)
+
+    @operation("The description of a DAG, to be filled in.", Rule.KNOWN, codes=JDL)
+    def getDAGTemplate(
+        self, call: Call, dependencies: Mapping[str, object], requirements: str, rank: str
+    ) -> str:
+        self._authorization.known(call.environ, call.operation)
+        return templates.dag_template(dependencies, requirements, rank)
+
+    @operation("The description of a collection, to be filled in.", Rule.KNOWN, codes=JDL)
+    def getCollectionTemplate(self, call: Call, jobNumber: int, requirements: str, rank: str) -> str:
+        self._authorization.known(call.environ, call.operation)
+        return templates.collection_template(jobNumber, requirements, rank)
+
+    @operation("The description of a job over numbers, to be filled in.", Rule.KNOWN, codes=JDL)
+    def getIntParametricJobTemplate(
+        self,
+        call: Call,
+        attributes: list[str],
+        param: int,
+        parameterStart: int,
+        parameterStep: int,
+        requirements: str,
+        rank: str,
+    ) -> str:
+        self._authorization.known(call.environ, call.operation)
+        return templates.int_parametric_template(
+            attributes, param, parameterStart, parameterStep, requirements, rank
         )
-        if not answer.candidates:
-            raise NothingMatches(answer.explanation)
-        return [StringAndLong(ce_id, rank) for ce_id, rank in answer.candidates]
+
+    @operation("The description of a job over strings, to be filled in.", Rule.KNOWN, codes=JDL)
+    def getStringParametricJobTemplate(
+        self, call: Call, attributes: list[str], param: list[str], requirements: str, rank: str
+    ) -> str:
+        self._authorization.known(call.environ, call.operation)
+        return templates.string_parametric_template(attributes, param, requirements, rank)
 
     # -- control -----------------------------------------------------------------------------------------
 
@@ -237,6 +303,19 @@ class WMProxyPort:
 
     def _written(self, call: Call, job_id: str) -> Job:
         return self._authorization.writer(call.environ, call.operation, job_id)
+
+    def _matches(self, identity: Identity, jdl: str, delegation_id: str) -> list[StringAndLong]:
+        ad = self._registration.check_for_match(identity, jdl, delegation_id)
+        answer = control.match(
+            self._settings.broker_control,
+            ad.text(),
+            identity.dn,
+            tuple(str(fqan) for fqan in identity.fqans),
+            self._settings.match_deadline,
+        )
+        if not answer.candidates:
+            raise NothingMatches(answer.explanation)
+        return [StringAndLong(ce_id, rank) for ce_id, rank in answer.candidates]
 
     def _input_uris(self, record: Job, protocol: str) -> list[str]:
         return [self._sandboxes.url(record.job, "input") for _ in _protocols(protocol or "all")]

@@ -23,7 +23,7 @@ class WmproxySettings:
     :ivar quota_soft: bytes of all sandboxes of one user, beyond which no new job is registered; negative for any
         number.
     :ivar quota_hard: bytes of all sandboxes of one user that are taken at all; negative for any number.
-    :ivar max_waiting_jobs: jobs of one user that may be registered and not started.
+    :ivar max_waiting_jobs: jobs of one user, nodes included, that may be registered and not started.
     :ivar waiting_lifetime: after which a job that was not started is aborted and removed.
     :ivar max_output_files: files in one output directory; patterns may bring more than are named.
     :ivar min_perusal_interval: the shortest PerusalTimeInterval, whole seconds, and that of jobs that name none.
@@ -63,7 +63,7 @@ class WmproxySettings:
     max_output_sandbox: int = 2_147_483_647
     quota_soft: int = -1
     quota_hard: int = -1
-    max_waiting_jobs: int = 10_000
+    max_waiting_jobs: int = 50_000
     waiting_lifetime: float = 14 * 86_400.0
     registration_deadline: float = 10.0
     match_deadline: float = 60.0
