@@ -69,7 +69,8 @@ def test_the_template_is_answered_and_can_be_submitted_filled_in(alice, operatio
         ("getIntParametricJobTemplate", TEMPLATES[3][1].replace("Step>2", "Step>0"), "1507", "different from zero"),
         ("getDAGTemplate", "<dependencies><name>a</name></dependencies>", "1506", "Empty NodeStruct given"),
         ("getCollectionTemplate", "<jobNumber>0</jobNumber>", "1225", "jobNumber"),
-        ("getStringParametricJobTemplate", TEMPLATES[4][1].replace("<Item>x</Item><Item>y</Item>", ""), "1225", "param"),
+        ("getStringParametricJobTemplate", TEMPLATES[4][1].replace("<Item>x</Item><Item>y</Item>", ""), "1225",
+         "param"),
         ("getStringParametricJobTemplate", "", "1225", "is missing"),
     ],
 )  # fmt: skip
