@@ -89,9 +89,10 @@ class Engine:
             self._begin(connection, compound)
         if compound.cancelling:
             compounds.cancel_released(connection, job, time.time())
-            return self._end_held(connection, compound, End.CANCELLED)
-        if self._end_held(connection, compound, End.ABORTED):
+            return self._end_many(connection, job, End.CANCELLED)
+        if self._end_many(connection, job, End.ABORTED):
             return True
+        compound = compounds.get(connection, job) or compound
         room = min(most - compound.released, compound.held)
         if room > 0:
             compounds.release(connection, compound, room, time.time())
@@ -103,11 +104,18 @@ class Engine:
         compounds.change(connection, compound.job, phase=Phase.RUNNING, sequence_code=trail.sequence_code)
         self._ledger.record(connection, trail.events)
 
-    def _end_held(self, connection: Connection, compound: Compound, end: End) -> bool:
-        """End a number of held nodes: all that there are, or those that can never start.  True when there were any."""
-        nodes = compounds.held(connection, compound.job, _BATCH, doomed=end is End.ABORTED) if compound.held else []
+    def _end_many(self, connection: Connection, job: JobId, end: End) -> bool:
+        """End held nodes, generation after generation; True when there may be more than one transaction takes."""
+        left = _BATCH
+        while left > 0 and (ended := self._end_held(connection, job, end, left)):
+            left -= ended
+        return left <= 0
+
+    def _end_held(self, connection: Connection, job: JobId, end: End, most: int) -> int:
+        """End held nodes: any that there are, or those that can never start; returns how many there were."""
+        nodes = compounds.held(connection, job, most, doomed=end is End.ABORTED)
         if not nodes:
-            return False
+            return 0
         ends = [NodeEnd(node, end, None, self._reason(node, end)) for node in nodes]
         trails = [self._trail(each) for each in ends]
         compounds.end_held(
@@ -116,10 +124,10 @@ class Engine:
             end,
             [each.reason for each in ends],
         )
-        self._ledger.record(connection, count_ends(connection, compound.job, ends, self._settings.host))
+        self._ledger.record(connection, count_ends(connection, job, ends, self._settings.host))
         for trail in trails:
             self._ledger.record(connection, trail.events)
-        return True
+        return len(nodes)
 
     @staticmethod
     def _reason(node: Request, end: End) -> str:

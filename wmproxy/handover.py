@@ -16,6 +16,7 @@ from grid.seqcode import SequenceCode
 from grid.states import Source
 from jdl.compound import Compound
 from jdl.job import JobDescription, user_tags
+from jdl.jobtype import INTERACTIVE
 from jdl.tree import ClassAd
 from lb.events import Event
 from lb.producer import JobLog
@@ -64,7 +65,8 @@ class Handovers:
         ad = prepare(registered, record, self._sandboxes, self._settings.min_perusal_interval)
         description = JobDescription.of(ad)
         log = self._log(record)
-        events = _accepted(log, ad.text(), self._sandboxes.of(record.job).started_jdl.name, client)
+        events = listening(log, ad)
+        events += _accepted(log, ad.text(), self._sandboxes.of(record.job).started_jdl.name, client)
         ad.set("LB_sequence_code", log.seqcode)
         submission = Submission(
             job=record.job,
@@ -143,6 +145,14 @@ class Handovers:
     def _log(self, record: Job) -> JobLog:
         code = record.sequence_code or None
         return JobLog(record.job, record.owner, Source.NetworkServer, code, self._settings.host)
+
+
+def listening(log: JobLog, ad: ClassAd) -> list[Event]:
+    """Where the user listens for the streams of an interactive job (gLite: the service ``InteractiveListener``)."""
+    if ad.string("JobType") != INTERACTIVE:
+        return []
+    host, port = ad.string("ListenerHost") or "", ad.integer("ListenerPort") or 0
+    return [log.event("Listener", svc_name="InteractiveListener", svc_host=host, svc_port=port)]
 
 
 def _accepted(log: JobLog, text: str, file_name: str, client: str) -> list[Event]:
