@@ -20,7 +20,7 @@ WORKERS = ("wmproxy", "ce", "lb")
 """Services whose worker processes are watched by a master of their own; the others by the supervisor."""
 
 NOT_MET: dict[str, str] = {
-    "broker.engine.advanced": "no compound job is among these flows; tests/broker kills the engine there",
+    "broker.engine.advanced": "test_faults_compounds.py leads compound jobs past it",
 }
 """Points that no job on a node meets, with the reason."""
 

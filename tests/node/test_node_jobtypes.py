@@ -16,8 +16,10 @@ def output(node, tmp_path):
     """Fetch a job's output: the text of each file by name."""
 
     def fetch(job: str) -> dict[str, str]:
-        node.command("glite-wms-job-output", "--noint", "--nopurge", "--dir", str(tmp_path), job)
-        return {path.name: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+        place = tmp_path / JobId.parse(job).unique
+        place.mkdir()
+        node.command("glite-wms-job-output", "--noint", "--nopurge", "--dir", str(place), job)
+        return {path.name: path.read_text() for path in place.rglob("*") if path.is_file()}
 
     return fetch
 
@@ -66,7 +68,8 @@ def test_two_jobs_that_need_all_slots_run_one_after_the_other(node, output):
 
 def test_prologue_and_epilogue_run_on_the_worker_node(node, output):
     job = node.submit(
-        """[ Executable = "/bin/cat"; Arguments = "begun"; StdOutput = "out"; InputSandbox = { "before.sh", "after.sh" };
+        """[ Executable = "/bin/cat"; Arguments = "begun"; StdOutput = "out";
+             InputSandbox = { "before.sh", "after.sh" };
              Prologue = "before.sh"; PrologueArguments = "'a b' c"; Epilogue = "after.sh";
              OutputSandbox = { "out", "late" }; ]""",
         files={"before.sh": '#!/bin/sh\necho "$1:$2" > begun\n', "after.sh": "#!/bin/sh\ncat out out > late\n"},
