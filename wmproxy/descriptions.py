@@ -71,6 +71,17 @@ class Descriptions:
         """
         return parse(self._sandboxes.of(record.job).jdl_to_start.read_text("utf-8"))
 
+    def cut_off(self, job: JobId) -> ClassAd:
+        """The description of a job whose registration did not end, or whose submission did not.
+
+        :raises FileNotFoundError: when it has none.
+        """
+        directory = self._sandboxes.of(job)
+        try:
+            return parse(directory.jdl_to_start.read_text("utf-8"))
+        except FileNotFoundError:
+            return parse(directory.started_jdl.read_text("utf-8"))  # jobSubmit writes this one only
+
     def current(self, record: Job) -> ClassAd:
         """The description as it stands now, registered or started; of a compound job without its nodes.
 

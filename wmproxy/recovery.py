@@ -17,7 +17,6 @@ from grid.doorbell import ring
 from grid.errors import GridError
 from grid.jobid import JobId
 from grid.states import Source
-from jdl.parser import parse
 from lb.events import Event
 from lb.producer import JobLog
 from web import upload
@@ -135,7 +134,7 @@ class Recovery:
     def _tell(self, job: JobId, reason: str) -> None:
         """Abort the job at L&B, and put it among the purged in the same transaction: it is told once."""
         try:
-            ad = parse(self._sandboxes.of(job).jdl_to_start.read_text("utf-8"))
+            ad = self._descriptions.cut_off(job)
             owner, vo = ad.string("CertificateSubject") or "", ad.string("VirtualOrganisation") or ""
             joblog = JobLog(job, owner, Source.NetworkServer, ad.string("LB_sequence_code"), self._settings.host)
             kind = _KINDS.get((ad.string("Type") or "").lower(), Kind.JOB)

@@ -19,7 +19,6 @@ from delegation.store import Delegation, DelegationStore
 from grid.doorbell import ring
 from grid.errors import DelegationError, GridError
 from grid.faultpoints import point
-from grid.files import write_private
 from grid.jobid import JobId
 from grid.states import Source
 from gsi.identity import Identity
@@ -74,15 +73,19 @@ class Registered:
 
 @dataclass(frozen=True)
 class _New:
-    """A job that has everything but its rows.
+    """A job that is made, of which nothing is anywhere yet.
 
     :ivar ad: the registered description; of a compound job without its nodes.
-    :ivar events: those after RegJob.
+    :ivar proxy: the file of the delegated proxy.
+    :ivar registration: the RegJob.
+    :ivar events: those after it.
     """
 
     registered: Registered
     request: Request
     ad: ClassAd
+    proxy: bytes
+    registration: Event
     events: Sequence[Event]
 
 
@@ -122,8 +125,9 @@ class Registration:
         :raises GridError: 1224, when the caller's quota is used up.
         """
         self._quota.admit(caller.dn, waits=True)
-        with self._existing(caller, text, delegation_id) as new:
-            made = new.registered
+        new = self._new(caller, text, delegation_id)
+        made = new.registered
+        with self._existing(new, ("JDLToStart", new.ad.text())):
             self._ledger.commit(lambda connection: jobs.insert(connection, made.record, made.nodes), new.events)
         point("wmproxy.register.committed")
         return made
@@ -134,20 +138,20 @@ class Registration:
         :raises GridError: as :meth:`register`.
         """
         self._quota.admit(caller.dn, waits=False)
-        with self._existing(caller, text, delegation_id) as new:
-            handover = self._handover(new, client)
-            record, nodes = new.registered.record, new.registered.nodes
-            started = Registered(
-                replace(record, phase=Phase.STARTED, sequence_code=handover.sequence_code),
-                [replace(node, phase=Phase.STARTED, sequence_code=handover.codes[node.job]) for node in nodes],
-            )
+        new = self._new(caller, text, delegation_id)
+        handover = self._handover(new, client)
+        record, nodes = new.registered.record, new.registered.nodes
+        started = Registered(
+            replace(record, phase=Phase.STARTED, sequence_code=handover.sequence_code),
+            [replace(node, phase=Phase.STARTED, sequence_code=handover.codes[node.job]) for node in nodes],
+        )
 
-            def unit(connection: Connection) -> None:
-                jobs.insert(connection, started.record, started.nodes)
-                handover.enqueue(connection)
+        def unit(connection: Connection) -> None:
+            jobs.insert(connection, started.record, started.nodes)
+            handover.enqueue(connection)
 
-            path = self._sandboxes.of(record.job).started_jdl
-            write_private(path, handover.text.encode("utf-8") + b"\n")
+        # There is no moment at which the job waits for its start, so it never has the description of one that waits.
+        with self._existing(new, ("JDLStarted", handover.text)):
             self._ledger.commit(unit, [*new.events, *handover.events])
         point("wmproxy.submit.committed")
         ring(self._settings.broker_doorbell)
@@ -172,9 +176,8 @@ class Registration:
 
     # -- steps -------------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _existing(self, caller: Identity, text: str, delegation_id: str) -> Iterator[_New]:
-        """Everything but the rows, which the caller writes inside: checked, on disk, and known to L&B."""
+    def _new(self, caller: Identity, text: str, delegation_id: str) -> _New:
+        """Check a description and make the job."""
         delegation = self._delegation(caller, delegation_id)
         identity = delegation.identity
         request = self._checked(text, identity)
@@ -190,17 +193,27 @@ class Registration:
         tags = [joblog.event("UserTag", name=name, value=value) for name, value in user_tags(request.ad)]
         ad.set("LB_sequence_code", joblog.seqcode)
         registered = Registered(replace(record, sequence_code=joblog.seqcode), nodes)
+        return _New(registered, request, ad, delegation.pem, registration, tags)
+
+    @contextlib.contextmanager
+    def _existing(self, new: _New, description: tuple[str, str]) -> Iterator[None]:
+        """Put a job on the disk and tell L&B of it; the rows are written inside.
+
+        :param description: name and text of the file with the description as it stands.
+        """
+        record = new.registered.record
+        name, text = description
         files = [
-            ("user.proxy", delegation.pem),
-            ("JDLOriginal", text.encode("utf-8") + b"\n"),
-            ("JDLToStart", ad.text().encode("utf-8") + b"\n"),
-            (".gacl", acl.first(caller.dn)),
+            ("user.proxy", new.proxy),
+            ("JDLOriginal", new.request.text.encode("utf-8") + b"\n"),
+            (name, text.encode("utf-8") + b"\n"),
+            (".gacl", acl.first(record.owner)),
         ]
-        with self._sandboxes.create(job, files), self._undone_on_error(job):
+        with self._sandboxes.create(record.job, files), self._undone_on_error(record.job):
             point("wmproxy.register.directory")
-            self._registrar.register(registration)
+            self._registrar.register(new.registration)
             point("wmproxy.register.logged")
-            yield _New(registered, request, ad, tags)
+            yield
 
     def _registration(self, joblog: JobLog, ad: ClassAd, kind: Kind, nodes: int) -> Event:
         """The RegJob; L&B makes the nodes from their number and the seed."""

@@ -53,7 +53,7 @@ CASES = [
     Case("wmproxy.start.committed", "wmproxy", always=True),
     Case("wmproxy.submit.committed", "wmproxy", "plain", always=True),
     Case("wmproxy.register.directory", "wmproxy", "plain"),
-    Case("wmproxy.register.logged", "wmproxy", "plain"),
+    Case("wmproxy.register.logged", "wmproxy", "plain", always=True),
     Case("broker.plan.chosen", "broker"),
     Case("broker.register.delegated", "broker"),
     Case("broker.register.answered", "broker", always=True),
