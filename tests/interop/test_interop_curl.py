@@ -41,6 +41,31 @@ SPELLINGS = {
     "\t<delegationId>{ID}</delegationId>\n</j:jobRegister>\n",
     "an encoding style": '<j:jobRegister SOAP-ENV:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/" '
     'xmlns:SOAP-ENV="{SOAP}" xmlns:j="{WMP}"><jdl>{JDL}</jdl><delegationId>{ID}</delegationId></j:jobRegister>',
+    "a default namespace, undeclared again": '<jobRegister xmlns="{WMP}"><jdl xmlns="">{JDL}</jdl>'
+    '<delegationId xmlns="">{ID}</delegationId></jobRegister>',
+    "half of the children qualified": '<w:jobRegister xmlns:w="{WMP}"><w:jdl>{JDL}</w:jdl>'
+    "<delegationId>{ID}</delegationId></w:jobRegister>",
+    "odd prefixes": '<_.-x:jobRegister xmlns:_.-x="{WMP}"><jdl>{JDL}</jdl>'
+    "<delegationId>{ID}</delegationId></_.-x:jobRegister>",
+    "the envelope's own prefix": '<SOAP-ENV:jobRegister xmlns:SOAP-ENV="{WMP}"><jdl>{JDL}</jdl>'
+    "<delegationId>{ID}</delegationId></SOAP-ENV:jobRegister>",
+    "nil that is false": '<w:jobRegister xmlns:w="{WMP}" {XSI}><jdl xsi:nil="false">{JDL}</jdl>'
+    '<delegationId xsi:nil="0">{ID}</delegationId></w:jobRegister>',
+    "types of other namespaces": '<w:jobRegister xmlns:w="{WMP}" {XSI} xmlns:q="urn:q">'
+    '<jdl xsi:type="q:thing">{JDL}</jdl><delegationId xsi:type="undeclared:string">{ID}</delegationId></w:jobRegister>',
+    "attributes of other namespaces": '<w:jobRegister xmlns:w="{WMP}" xmlns:a="urn:a" a:id="1" id="2">'
+    '<jdl a:lang="x" xml:lang="en" xml:space="preserve">{JDL}</jdl><delegationId b="">{ID}</delegationId>'
+    "</w:jobRegister>",
+    "numeric entities": '<w:jobRegister xmlns:w="{WMP}"><jdl>{DIGITS}</jdl>'
+    "<delegationId>{ID}</delegationId></w:jobRegister>",
+    "processing instructions inside values": '<w:jobRegister xmlns:w="{WMP}"><jdl><?a b?>{JDL}<?c d?></jdl>'
+    "<delegationId>{HALF}<?e f?>{REST}<?g?></delegationId></w:jobRegister>",
+    "pieces of CDATA": '<w:jobRegister xmlns:w="{WMP}"><jdl><![CDATA[{RAW}]]></jdl>'
+    "<delegationId><![CDATA[{HALF}]]>{REST}<![CDATA[]]></delegationId></w:jobRegister>",
+    "an extra part": '<w:jobRegister xmlns:w="{WMP}"><jdl>{JDL}</jdl><delegationId>{ID}</delegationId><more><a/></more>'
+    "</w:jobRegister>",
+    "an id without a reference": '<w:jobRegister xmlns:w="{WMP}" id="_0"><jdl id="_1">{JDL}</jdl>'
+    "<delegationId>{ID}</delegationId></w:jobRegister>",
     "SOAPpy's positional arguments": '<ns1:jobRegister xmlns:ns1="{WMP}" {XSI}><v1 xsi:type="xsd:string">{JDL}</v1>'
     '<v2 xsi:type="xsd:string">{ID}</v2></ns1:jobRegister>',
 }
@@ -56,9 +81,9 @@ def enveloped(inner, encoding="utf-8"):
 def written(spelling, delegation):
     values = {
         "WMP": WMP, "SOAP": SOAP, "XSI": XSI, "JDL": escape(JDL), "RAW": JDL, "ID": delegation,
-        "HALF": delegation[:3], "REST": delegation[3:],
+        "HALF": delegation[:3], "REST": delegation[3:], "DIGITS": "".join(f"&#{ord(c)};" for c in JDL),
     }  # fmt: skip
-    return re.sub(r"\{(WMP|SOAP|XSI|JDL|RAW|ID|HALF|REST)\}", lambda m: values[m[1]], spelling)
+    return re.sub(r"\{(WMP|SOAP|XSI|JDL|RAW|ID|HALF|REST|DIGITS)\}", lambda m: values[m[1]], spelling)
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -72,6 +97,48 @@ def test_a_job_is_registered_from(post, delegation, spelling):
 def test_any_encoding_and_no_SOAPAction(post, delegation, encoding, options):
     answer = post(enveloped(written(SPELLINGS["unqualified children"], delegation), encoding), *options)
     assert "<jobIdStruct><id>" in answer
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("charset", ["utf-16", '"UTF-16"', "utf-8", ""])
+def test_utf_16_of_either_order(post, delegation, encoding, declared, charset):
+    entry = written(SPELLINGS["unqualified children"], delegation)
+    declaration = '<?xml version="1.0" encoding="UTF-16"?>' if declared else ""
+    text = (
+        f'\ufeff{declaration}<SOAP-ENV:Envelope xmlns:SOAP-ENV="{SOAP}"><SOAP-ENV:Body>{entry}</SOAP-ENV:Body>'
+        "</SOAP-ENV:Envelope>"
+    )
+    kind = f"Content-Type: text/xml; charset={charset}" if charset else "Content-Type: text/xml"
+    assert "<jobIdStruct><id>" in post(text.encode(encoding), "-H", kind)
+
+
+@pytest.mark.parametrize(
+    "action", ["SOAPAction;", 'SOAPAction: ""', 'SOAPAction: "urn:any"', "SOAPAction: getVersion", "SOAPAction: \"'\""]
+)
+def test_any_SOAPAction(post, action):
+    assert "<version>3.9.0</version>" in post(enveloped(f'<getVersion xmlns="{WMP}"/>'), *TYPE, "-H", action)
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/xml", "TEXT/XML;charset=utf-8", 'text/xml; charset="utf-8"', "text/xml; action=x; charset=us-ascii",
+             "application/xml", "application/soap+xml; charset=utf-8; action=x"]
+)  # fmt: skip
+def test_any_way_of_saying_xml(post, kind):
+    assert "<version>3.9.0</version>" in post(enveloped(f'<getVersion xmlns="{WMP}"/>'), "-H", f"Content-Type: {kind}")
+
+
+def test_headers_that_need_not_be_understood(post):
+    header = '<h:Security xmlns:h="urn:h" SOAP-ENV:mustUnderstand="0"><h:a/></h:Security><h:b xmlns:h="urn:h"/>'
+    body = enveloped(f'<getVersion xmlns="{WMP}"/>').replace(
+        b"<SOAP-ENV:Body>", f"<SOAP-ENV:Header>{header}</SOAP-ENV:Header><SOAP-ENV:Body>".encode()
+    )
+    assert "<version>3.9.0</version>" in post(body, *TYPE)
+
+
+def test_chunks(post):
+    body = enveloped(f'<getVersion xmlns="{WMP}"/>')
+    assert "<version>3.9.0</version>" in post(body, *TYPE, "-H", "Transfer-Encoding: chunked")
 
 
 @pytest.mark.parametrize("protocol", ["--http1.0", "--http1.1", "--http2"])
