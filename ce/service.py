@@ -197,7 +197,8 @@ class ComputingElement:
 def _cream(settings: CeSettings, port: CreamPort, identify: Callable[[Mapping[str, Any]], Identity]) -> Wsgi:
     contract = Contract.load(CREAM_WSDL)
     documents = Documents([CREAM_WSDL], {"CREAM2": settings.endpoint})
-    faults = FaultWriter(contract, aliases={"Authentication": "Authorization"})
+    places = (settings.work_directory, settings.spool_directory, settings.trust_directory, settings.host_key.parent)
+    faults = FaultWriter(contract, aliases={"Authentication": "Authorization"}, hidden=places)
     return soap_application(contract, {"CREAM2": port}, documents, fault=faults, identify=identify)
 
 

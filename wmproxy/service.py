@@ -49,6 +49,7 @@ from wmproxy.start import Starter
 from wmproxy.uploads import SandboxPolicy
 from wsdl.contract import Contract
 from wsdl.documents import Documents
+from wsdl.faults import FaultWriter
 from wsdl.service import soap_application
 
 log = logging.getLogger("wms.wmproxy")
@@ -123,6 +124,7 @@ class Application:
             contract,
             {PORT: port, DELEGATION_1: delegation, DELEGATION_2: delegation},
             Documents(["WMProxy.wsdl"], addresses),
+            fault=FaultWriter(contract, hidden=_own_places(settings)),
             identify=authenticator.identify,
             declared=True,
             wrap=Admission(authenticator.identify, self._parts.limiter(), Drain(settings.document_root)),
@@ -227,6 +229,14 @@ class _Parts:
         for _, bookkeeping in self._bookkeeping.values():
             bookkeeping.close()
         self.ledger.close()
+
+
+def _own_places(settings: WmproxySettings) -> tuple[Path, ...]:
+    """The directories that an answer does not name."""
+    return (
+        settings.document_root, settings.delegation_directory, settings.journal_directory, settings.run_directory,
+        settings.certificate_directory, settings.voms_directory, settings.host_credential.parent,
+    )  # fmt: skip
 
 
 def _recover(settings: WmproxySettings) -> None:

@@ -23,9 +23,10 @@ from __future__ import annotations
 import copy
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Final, Literal
 
 from lxml import etree
@@ -103,6 +104,7 @@ class FaultWriter:
 
     :param aliases: fault kinds (``"Authentication"``) that the contract carries in the fault of another kind
         (``"Authorization"``); CREAM has no fault of its own for some.
+    :param hidden: directories of the service; what lies in them is told by its name relative to them.
     :raises SchemaError: when a declared fault has a required member that no rule here fills.
     """
 
@@ -111,11 +113,13 @@ class FaultWriter:
         contract: Contract,
         *,
         aliases: Mapping[str, str] | None = None,
+        hidden: Iterable[Path] = (),
         now: Callable[[], datetime] = clock.now,
     ) -> None:
         self._schemas = contract.schemas
         self._codec = Codec(contract.schemas)
         self._aliases = dict(aliases or {})
+        self._hidden = sorted({str(path) for path in hidden}, key=len, reverse=True)
         self._now = now
         for port in contract.ports.values():
             for operation in port.operations.values():
@@ -126,9 +130,18 @@ class FaultWriter:
         """The fault for ``error`` in the answer of ``operation``; without detail when it is not known which."""
         code: FaultCode = "Server" if codes.fault_of(error.code) in _OURS else "Client"
         declared = None if operation is None else self.declared(operation, error.code)
+        error = self._shown(error)
         if operation is None or declared is None:
             return WireFault(code, error.description)
         return WireFault(code, error.description, self._detail(operation, declared, error))
+
+    def _shown(self, error: GridError) -> GridError:
+        """The error as the caller may see it: without the places where the service keeps its files."""
+        texts = (error.description, *error.causes)
+        if not any(path in text for path in self._hidden for text in texts):
+            return error
+        description, *causes = (_relative(text, self._hidden) for text in texts)
+        return GridError(description, code=error.code, causes=causes)
 
     def declared(self, operation: Operation, code: int) -> FaultDeclaration | None:
         """The fault of ``operation`` that carries ``code``: its own kind, or else the general one."""
@@ -169,6 +182,12 @@ class FaultWriter:
         for member in self._complex(fault).members:
             if member.min_occurs and not member.nillable and member.name not in _MEMBERS:
                 raise SchemaError(f"nothing fills {member.name} of the fault {fault.element}")
+
+
+def _relative(text: str, directories: Iterable[str]) -> str:
+    for directory in directories:
+        text = text.replace(f"{directory}/", "").replace(directory, directory.rpartition("/")[2])
+    return text
 
 
 def _values(operation: Operation, error: GridError, now: datetime) -> Mapping[str, object]:

@@ -311,6 +311,12 @@ def test_the_answers_to_improper_clients_conform(traffic: Traffic, description: 
     assert {"R1015", "R1027", "R2724", "R2725", "R1125", "R1114", "R1115", "R1126"} <= applied
 
 
+def test_no_answer_tells_where_the_server_keeps_its_files(traffic: Traffic, wire) -> None:
+    for exchange in (*traffic.proper, *traffic.improper):
+        assert str(wire.root).encode() not in exchange.response.body
+        assert b"Traceback" not in exchange.response.body and b".py" not in exchange.response.body
+
+
 def test_nothing_is_answered_by_a_bare_page(traffic: Traffic) -> None:
     assert len(traffic.improper) >= len(WRONG) + 6
     for exchange in traffic.improper:

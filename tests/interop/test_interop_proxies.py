@@ -88,6 +88,16 @@ def test_gridsite_reads_the_end_of_a_delegation_and_destroys_it(alice, tool):
     assert "you have delegated none under the id 'gridsite'" in gone.stderr
 
 
+def test_gridsite_cannot_renew_a_delegation_into_one_that_is_worth_less(alice, tool):
+    """htproxyrenew signs as htproxyput does; what it sends is refused, and the delegation stays as it was."""
+    alice.node.command("glite-wms-job-delegate-proxy", "-d", "renewed", "--noint")
+    about = ("--delegation-id", "renewed", alice.endpoint)
+    before = alice.ok(tool("htproxyunixtime", "gridsite-clients"), *about)
+    renewed = alice.run(tool("htproxyrenew", "gridsite-clients"), "--verbose", *about)
+    assert "BEGIN CERTIFICATE" in renewed.stdout + renewed.stderr, renewed.stderr
+    assert alice.ok(tool("htproxyunixtime", "gridsite-clients"), *about) == before
+
+
 def test_gridsite_asks_for_a_request_and_its_sha1_signature_is_refused_with_the_reason(alice, tool):
     """htproxyput signs with SHA-1 and without ProxyCertInfo (GridSite 3.0): no proxy by RFC 3820, and forgeable."""
     put = alice.run(tool("htproxyput", "gridsite-clients"), "--verbose", alice.endpoint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,6 +153,25 @@ def test_an_answer_that_does_not_fit_the_contract_is_a_defect_not_a_wrong_answer
     assert service(getTotalQuota=(1,)).post("<n:getTotalQuota/>").code == 500
     assert service(getTotalQuota={"softLimit": 1}).post("<n:getTotalQuota/>").code == 500
     assert service(getTransferProtocols="https").post("<n:getTransferProtocols/>").code == 500
+
+
+def test_a_fault_does_not_tell_where_the_service_keeps_its_files() -> None:
+    contract = Contract.load("WMProxy.wsdl")
+    operation = contract.ports["WMProxy_PortType"].operations["jobStart"]
+    writer = FaultWriter(contract, hidden=[Path("/srv/wms"), Path("/srv/wms/sandbox")])
+    error = errors.FileSystemFailure(
+        "/srv/wms/sandbox/SandboxDir/ab/job/input is gone; look into /srv/wms",
+        causes=["cannot open /srv/wms/run/x: no such file", "/bin/echo is not meant"],
+    )
+    fault = writer.write(operation, error)
+    assert fault.text == "SandboxDir/ab/job/input is gone; look into wms"
+    assert fault.detail is not None
+    found = members(fault.detail)
+    assert ("Description", fault.text) in found and ("ErrorCode", "1203") in found
+    assert [text for name, text in found if name == "FaultCause"] == [
+        "cannot open run/x: no such file",
+        "/bin/echo is not meant",
+    ]
 
 
 def test_markup_and_control_characters_in_a_description_are_harmless(service: Make) -> None:
