@@ -108,3 +108,25 @@ def test_a_node_is_looked_at_and_cancelled_by_its_own_identifier(node, place):
     assert f'edg_jobid = "{children["two"]}";' in description
     node.command("glite-wms-job-cancel", "--noint", parent)
     node.wait(parent)
+
+
+JSDL = """<?xml version="1.0"?>
+<d:JobDefinition xmlns:d="http://schemas.ggf.org/jsdl/2005/11/jsdl" xmlns:p="http://schemas.ggf.org/jsdl/2005/11/jsdl-posix">
+  <d:JobDescription>
+    <d:Application><p:POSIXApplication>
+      <p:Executable>/bin/cat</p:Executable><p:Argument>in.txt</p:Argument><p:Output>out</p:Output>
+    </p:POSIXApplication></d:Application>
+    <d:DataStaging><d:FileName>in.txt</d:FileName><d:CreationFlag>overwrite</d:CreationFlag>
+      <d:Source><d:URI>file://{place}/in.txt</d:URI></d:Source></d:DataStaging>
+  </d:JobDescription>
+</d:JobDefinition>
+"""
+
+
+def test_a_jsdl_document_runs_with_its_local_file(node, place):
+    (place / "in.txt").write_text("staged in\n")
+    (place / "job.xml").write_text(JSDL.format(place=place))
+    job = submitted(node, "--jsdl", str(place / "job.xml"))["jobid"]
+    assert node.wait(job) == "Done (Success)"
+    node.command("glite-wms-job-output", "--noint", "--dir", str(place / "out"), job)
+    assert [path.read_text() for path in (place / "out").glob("*/out")] == ["staged in\n"]
