@@ -40,6 +40,61 @@ static int told(struct soap *soap) {
     return 1;
 }
 
+#define POSIX "http://schemas.ggf.org/jsdl/2005/11/jsdl-posix"
+
+static wmp__StringList *list(struct soap *soap, std::vector<std::string> items) {
+    wmp__StringList *made = soap_new_wmp__StringList(soap);
+    made->Item = items;
+    return made;
+}
+
+// Everything that is more than a text, in both directions; a line for each answer.
+static int structures(struct soap *soap, WMProxyProxy &wmproxy, const char *id) {
+    jsdl__JobDefinition_USCOREType *definition = soap_new_jsdl__JobDefinition_USCOREType(soap);
+    definition->JobDescription = soap_new_jsdl__JobDescription_USCOREType(soap);
+    definition->JobDescription->Application = soap_new_jsdl__Application_USCOREType(soap);
+    definition->JobDescription->Application->__any.push_back(soap_strdup(soap,
+        "<POSIXApplication xmlns=\"" POSIX "\"><Executable>/bin/echo</Executable><Argument>a b</Argument>"
+        "<Output>o</Output></POSIXApplication>"));
+    struct wmp__jobRegisterJSDLResponse registered;
+    if (wmproxy.jobRegisterJSDL(definition, id, registered)) return told(soap);
+    const std::string job = registered._jobIdStruct->id;
+    std::cout << job << "\n";
+    struct wmp__getJDLResponse described;
+    if (wmproxy.getJDL(job, wmp__JdlType__REGISTERED, described)) return told(soap);
+    std::cout << (described._jdl.find("/bin/echo") != std::string::npos) << "\n";
+    struct wmp__getSandboxBulkDestURIResponse places;
+    if (wmproxy.getSandboxBulkDestURI(job, "https", places)) return told(soap);
+    std::cout << places._DestURIsStructType->Item.size() << " " << places._DestURIsStructType->Item[0]->Item.size() << "\n";
+    struct wmp__addACLItemsResponse added;
+    if (wmproxy.addACLItems(job, list(soap, {"/DC=org/CN=One", "/DC=org/CN=Two"}), added)) return told(soap);
+    struct wmp__removeACLItemResponse removed;
+    if (wmproxy.removeACLItem(job, "/DC=org/CN=Two", removed)) return told(soap);
+    struct wmp__getDelegatedProxyInfoResponse proxy;
+    if (wmproxy.getDelegatedProxyInfo(id, proxy)) return told(soap);
+    std::cout << proxy._items->VOsInfo.size() << " " << proxy._items->VOsInfo[0]->VOName << "\n";
+    wmp__GraphStructType *root = soap_new_wmp__GraphStructType(soap), *leaf = soap_new_wmp__GraphStructType(soap);
+    leaf->name = soap_new_std__string(soap);
+    *leaf->name = "leaf";
+    root->childrenJob.push_back(leaf);
+    struct wmp__getDAGTemplateResponse dag;
+    if (wmproxy.getDAGTemplate(root, "true", "1", dag)) return told(soap);
+    std::cout << (dag._jdl.find("leaf") != std::string::npos) << "\n";
+    wmp__JobTypeList *types = soap_new_wmp__JobTypeList(soap);
+    types->jobType.push_back(wmp__JobType__NORMAL);
+    struct wmp__getJobTemplateResponse simple;
+    if (wmproxy.getJobTemplate(types, "/bin/true", "", "true", "1", simple)) return told(soap);
+    struct wmp__getIntParametricJobTemplateResponse numbers;
+    if (wmproxy.getIntParametricJobTemplate(list(soap, {"Arguments"}), 6, 2, 2, "true", "1", numbers)) return told(soap);
+    struct wmp__getStringParametricJobTemplateResponse words;
+    wmp__StringList *parameters = list(soap, {"a", "b"});
+    if (wmproxy.getStringParametricJobTemplate(list(soap, {"Arguments"}), parameters, "true", "1", words)) return told(soap);
+    struct wmp__getTotalQuotaResponse quota;
+    if (wmproxy.getTotalQuota(quota)) return told(soap);
+    std::cout << quota.hardLimit << "\n";
+    return 0;
+}
+
 int main(int, char **argv) {
     const std::string operation = argv[4], pem = argv[2];
     soap_ssl_init();
@@ -78,7 +133,7 @@ int main(int, char **argv) {
     } else if (operation == "getACLItems") {
         struct wmp__getACLItemsResponse answer;
         if (wmproxy.getACLItems(argv[5], answer)) return told(soap);
-        std::cout << answer.items->Item.size() << "\n";
+        std::cout << answer._items->Item.size() << "\n";
     } else if (operation == "getProxyReq-1") {
         struct dlg1__getProxyReqResponse answer;
         if (first.getProxyReq(argv[5], answer)) return told(soap);
@@ -94,6 +149,8 @@ int main(int, char **argv) {
         struct dlg2__getTerminationTimeResponse answer;
         if (second.getTerminationTime(argv[5], answer)) return told(soap);
         std::cout << answer._getTerminationTimeReturn << "\n";
+    } else if (operation == "structures") {
+        return structures(soap, wmproxy, argv[5]);
     } else {
         return 3;
     }

@@ -24,6 +24,7 @@ TYPEMAP = """\
 wmp = "http://glite.org/wms/wmproxy"
 dlg1 = "http://www.gridsite.org/namespaces/delegation-1"
 dlg2 = "http://www.gridsite.org/namespaces/delegation-2"
+jsdl = "http://schemas.ggf.org/jsdl/2005/11/jsdl"
 """
 DOCUMENTS = (
     "WMProxy.wsdl",
@@ -129,3 +130,12 @@ def test_all_three_ports_answer(client, carl):
     assert int(client(carl.proxy, "getTerminationTime-2", "wire").stdout) > 0
     unknown = client(carl.proxy, "getTerminationTime-2", "never-delegated")
     assert unknown.returncode == 2 and unknown.stdout.startswith("DelegationException-2\n")
+
+
+def test_structures_lists_and_jsdl_go_both_ways(client, carl):
+    """gSOAP sends JSDL's children unqualified, as the contract's including schema has them."""
+    answer = client(carl.proxy, "structures", "wire")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    job, described, places, proxy, dag, quota = answer.stdout.splitlines()
+    assert re.fullmatch(r"https://localhost:\d+/[\w-]{22}", job)
+    assert (described, places, proxy, dag, quota) == ("1", "1 1", "1 testvo", "1", "2000000")
