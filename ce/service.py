@@ -131,6 +131,7 @@ class ComputingElement:
         publisher.start()
         jobs = Jobs(settings, engine, writer, accounts, board, executor)
         authenticator = Authenticator(trust)
+        self.owner = authenticator.owner
         authorization = Authorization(settings, authenticator)
         db_id = writer.run(database.ensure_identity)
         port, identify = CreamPort(settings, jobs, authorization, store, db_id), authenticator.identify

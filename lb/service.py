@@ -80,6 +80,7 @@ class BookkeepingServer:
         self._engine = storage.open_engine(settings.database_url)
         storage.check(self._engine, tables.metadata, tables.VERSION)
         authenticator = Authenticator(trust)
+        self.owner = authenticator.owner
         access = Access(authenticator, settings.trusted)
         address = f"{settings.host.lower()}:{settings.query_port}"
         self._writer = storage.GroupWriter(self._engine)

@@ -16,6 +16,8 @@ import re
 import select
 import socket
 import time
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from gunicorn.http.parser import RequestParser
@@ -48,6 +50,12 @@ kernel answers late bytes with a reset, and the client loses the answer that say
 SLOWEST: Final = 1024
 """Bytes a second that a client must send or take, once the patience is used up."""
 
+QUICK_SECONDS: Final = 0.1
+QUICK_BYTES: Final = 1 << 20
+"""A thread may wait so long for its client, and one second more for each so many bytes, before it parks."""
+
+Parked = Callable[[Hashable], AbstractContextManager[None]]
+
 _BODY: Final = re.compile(rb"\r\n(content-length|transfer-encoding|expect)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _PIECE: Final = 64 << 10
 _LAST_WORDS: Final = 2.0
@@ -73,15 +81,24 @@ class Connection:
     :ivar deadline: monotonic time at which a waiting connection is given up.
     :ivar served: requests answered.
     :ivar late: the body of the request did not arrive in time; all that is left is to say so.
+    :ivar name: of the user whose certificate was verified, once that is done.
+    :ivar holder: the owner for whom the thread that serves it counts.
     :ivar arrived: the whole body of the request had arrived before it was given a thread.
     :ivar plain: the head of the request, when it is a plain one and the whole body has arrived.
     """
 
     def __init__(
-        self, raw: socket.socket, ends: tuple[Any, Any], context: ServerContext, settings: Any, patience: float
+        self,
+        raw: socket.socket,
+        ends: tuple[Any, Any],
+        context: ServerContext,
+        settings: Any,
+        patience: float,
+        parked: Parked,
     ) -> None:
         """:param ends: addresses of the client and of the listener.
         :param patience: seconds that the client in all may keep a request waiting.
+        :param parked: given the holder, the context in which a thread waits for a slow client.
         """
         raw.setblocking(False)
         self.raw = raw
@@ -99,11 +116,14 @@ class Connection:
         self.parser = RequestParser(settings, self, self.peer)
         self.deadline = time.monotonic() + HANDSHAKE_SECONDS
         self.served = 0
+        self.name: str | None = None
+        self.holder: Hashable = None
         self.tape: Tape | None = None
         self.arrived = False
         self.plain: head.Head | None = None
         self.late = False
         self._patience = patience
+        self._parked = parked
         self._head = bytearray()
         self._wanted = 0  # bytes of head and body to be gathered; 0: the head is not complete
         self._end = 0  # of the head
@@ -112,6 +132,11 @@ class Connection:
         self._lingering = 0
         self._waited = 0.0
         self._moved = 0
+
+    @property
+    def owner(self) -> Hashable:
+        """Whom the connection counts for: a verified user, or else the client's address."""
+        return self.name or self.peer[0]
 
     @property
     def idle(self) -> bool:
@@ -266,9 +291,19 @@ class Connection:
         left = self._patience + self._moved / SLOWEST - self._waited
         if left <= 0:
             raise ClientTooSlow(f"the client is slower than {SLOWEST} bytes a second; the request is given up")
-        self.tls.settimeout(min(left, self._patience))
+        left = min(left, self._patience)
+        quick = min(left, QUICK_SECONDS + self._moved / QUICK_BYTES - self._waited)
         try:
-            return operation(argument)
+            if quick > 0:
+                self.tls.settimeout(quick)
+                try:
+                    return operation(argument)
+                except TimeoutError:
+                    if quick >= left:
+                        raise
+            self.tls.settimeout(max(_AT_ONCE, left - max(0.0, quick)))
+            with self._parked(self.holder):
+                return operation(argument)
         except TimeoutError as error:
             raise ClientTooSlow("the client was silent for too long; the request is given up") from error
         except OSError as error:

@@ -61,6 +61,13 @@ class Authenticator:
             raise _again(verdict.result)
         return verdict.result
 
+    def owner(self, connection: Any) -> str | None:
+        """The DN behind a GSI socket; None when its chain is refused (the request is told why)."""
+        try:
+            return self.identify({"gunicorn.socket": connection}).dn
+        except ChainError:
+            return None
+
     def _judge(self, chain: Any, generation: int) -> _Verdict:
         try:
             result: Identity | ChainError = self._trust.verify(chain)

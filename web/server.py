@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import queue
+import resource
 import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,12 +21,15 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from grid.errors import ConfigurationError
-from web.worker import GsiWorker
+from web.worker import MAX_CONNECTIONS, GsiWorker
 
 log = logging.getLogger("wms.web")
 
 Bind = str
 """``host:port`` or ``[v6 address]:port``."""
+
+DESCRIPTORS: Final = 4 * MAX_CONNECTIONS
+"""File descriptors that each process wants."""
 
 _ARBITER_STOP: Final = 4
 """Seconds after which the arbiter kills workers that did not stop; less than what ``serve`` promises."""
@@ -44,6 +48,9 @@ class App(Protocol):
     def wsgi(self) -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]:
         """The WSGI callable."""
         ...
+
+    # Optional: ``owner(tls)``, the name of the user behind a GSI socket, None without a valid certificate.  Users
+    # take turns at the worker's threads; without it clients' addresses do.
 
     def close(self) -> None:
         """Stop background threads, finish writing; called once, when the worker ends.  At most 2 s."""
@@ -90,6 +97,7 @@ def serve(make_app: Callable[[], App], settings: ServerSettings) -> int:
     """
     _check(settings)
     os.umask(0o077)
+    _raise_descriptors()
     arbiter_pid = os.getpid()
     try:
         _Arbiter(_Service(make_app, settings)).run()
@@ -110,6 +118,7 @@ class _Service(BaseApplication):  # type: ignore[misc]
     def __init__(self, make_app: Callable[[], App], settings: ServerSettings) -> None:
         self._make_app = make_app
         self._made: App | None = None
+        self.owner: Callable[[Any], str | None] | None = None
         self.settings = settings
         super().__init__()
 
@@ -147,6 +156,7 @@ class _Service(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Callable[..., Iterable[bytes]]:
         self._made = self._make_app()
+        self.owner = getattr(self._made, "owner", None)
         return self._made.wsgi
 
     def _close(self, _arbiter: Arbiter, _worker: GsiWorker) -> None:
@@ -190,6 +200,22 @@ def settle(_worker: object = None) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT)
+
+
+def _raise_descriptors() -> None:
+    """Take as many file descriptors as the connections of a worker and what they are about may need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < DESCRIPTORS:
+        log.warning(
+            "the system allows %d file descriptors, so each process takes %d connections at most; %d would do "
+            "(ulimit -n, LimitNOFILE)",
+            wanted,
+            min(MAX_CONNECTIONS, wanted // 2),
+            DESCRIPTORS,
+        )
 
 
 def _check(settings: ServerSettings) -> None:

@@ -3,7 +3,8 @@
 gunicorn's own threaded worker gives a thread to every new connection at once (for up to 5 s without a byte from
 the client, and for the whole handshake and head), and closes connections in the thread that waits for all:
 a handful of idle clients stalls it.  Here a connection costs no thread until its request has a complete head
-(:mod:`web.connection`).  The supervision of workers, the parser and the response writer are gunicorn's.
+(:mod:`web.connection`), those whose clients are slow afterwards are beside the count (:mod:`web.threads`), and
+users take turns (:mod:`web.ready`).  The supervision of workers, the parser and the response writer are gunicorn's.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import ctypes
 import errno
 import logging
 import os
-import queue
 import resource
 import select
 import signal
 import socket
 import sys
-import threading
 import time
+from collections import Counter
+from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 from gunicorn.workers.base import Worker
@@ -28,7 +29,9 @@ from gunicorn.workers.base import Worker
 from gsi.tls import ServerContext
 from web.connection import Connection, Need
 from web.exchange import Exchange
+from web.ready import ReadyQueue
 from web.tape import Recorder
+from web.threads import Threads, share
 
 log = logging.getLogger("wms.web")
 
@@ -39,7 +42,10 @@ DIE_SECONDS: Final = 5
 """After the order to stop: the kernel ends a worker that has not ended by itself."""
 
 MAX_CONNECTIONS: Final = 1000
-"""Of one worker; beyond it the idle one that has waited longest is closed."""
+"""Of one worker; beyond it connections that wait are closed, those of whoever has the most first."""
+
+_EVICT_AT_ONCE: Final = 16
+_COMPLAIN_SECONDS: Final = 30.0
 
 _ACCEPT_AT_ONCE: Final = 32
 _SWEEP_SECONDS: Final = 0.5
@@ -62,7 +68,9 @@ class GsiWorker(Worker):  # type: ignore[misc]
         if os.getppid() != self.ppid:
             sys.exit(0)
         self._poll = select.epoll()
-        self._ready: queue.SimpleQueue[Connection | None] = queue.SimpleQueue()
+        self._ready: ReadyQueue[Connection] = ReadyQueue(share(self.cfg.threads))
+        self._threads: Threads[Connection] = Threads(self.cfg.threads, self._ready, self._work)
+        self._complained = -_COMPLAIN_SECONDS
         self._connections: set[Connection] = set()
         self._waiting: dict[int, Connection] = {}
         self._limit = min(MAX_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
@@ -84,17 +92,13 @@ class GsiWorker(Worker):  # type: ignore[misc]
             listener.setblocking(False)
             self._poll.register(listener.fileno(), select.EPOLLIN)
         self._poll.register(self.PIPE[0], select.EPOLLIN)
-        threads = [
-            threading.Thread(target=self._work, name=f"request-{number}", daemon=True)
-            for number in range(self.cfg.threads)
-        ]
-        for thread in threads:
-            thread.start()
+        self._owner_of: Callable[[Any], str | None] | None = self.app.owner
+        self._threads.start()
         while self.alive and os.getppid() == self.ppid:
             self.notify()
             self._turn(_SWEEP_SECONDS)
             self._give_up()
-        self._stop(threads)
+        self._stop()
 
     # The waiting thread.
 
@@ -103,7 +107,7 @@ class GsiWorker(Worker):  # type: ignore[misc]
         for descriptor, _event in self._poll.poll(seconds):
             connection = self._waiting.pop(descriptor, None)
             if connection is not None:
-                self._ready.put(connection)
+                self._ready.put(connection.owner, connection)
             elif descriptor in listeners:
                 self._accept(listeners[descriptor])
             elif descriptor == self.PIPE[0]:
@@ -123,25 +127,46 @@ class GsiWorker(Worker):  # type: ignore[misc]
                 self._evict()
                 time.sleep(0.05)  # the listener stays readable: do not spin
                 return
-            if len(self._connections) >= self._limit and not self._evict():
-                raw.close()
-                continue
+            if len(self._connections) >= self._limit:
+                self._complain()
+                if not self._evict():
+                    raw.close()
+                    continue
             self._welcome(raw, peer, listener.getsockname())
 
     def _welcome(self, raw: socket.socket, peer: Any, server: Any) -> None:
-        connection = Connection(raw, (peer, server), self._context, self.cfg, self._patience)
+        connection = Connection(raw, (peer, server), self._context, self.cfg, self._patience, self._threads.parked)
         self._connections.add(connection)
         self._waiting[connection.descriptor] = connection
         self._poll.register(connection.descriptor, select.EPOLLIN | select.EPOLLONESHOT)
 
     def _evict(self) -> bool:
-        """Close the idle connection whose time ends first."""
-        idle = [connection for connection in list(self._waiting.values()) if connection.idle]
-        victim = min(idle, key=lambda connection: connection.deadline, default=None)
-        if victim is None or self._waiting.pop(victim.descriptor, None) is None:
-            return False
-        self._drop(victim)
-        return True
+        """Close some waiting connections of whoever has the most; idle ones, whose time ends first, before others.
+
+        A request that has begun is given up only for an owner who has more than a quarter of all connections.
+        """
+        waiting = list(self._waiting.values())
+        count = Counter(connection.owner for connection in waiting)
+        greedy, number = next(iter(count.most_common(1)), (None, 0))
+        of_one = number > self._limit // 4
+        victims = [c for c in waiting if (c.owner == greedy if of_one else c.idle)]
+        victims.sort(key=lambda connection: (not connection.idle, connection.deadline))
+        evicted = False
+        for victim in victims[: _EVICT_AT_ONCE if of_one else 1]:
+            if self._waiting.pop(victim.descriptor, None) is not None:
+                self._drop(victim)
+                evicted = True
+        return evicted
+
+    def _complain(self) -> None:
+        now = time.monotonic()
+        if now - self._complained >= _COMPLAIN_SECONDS:
+            self._complained = now
+            log.warning(
+                "%d connections are open, the most that this process takes: it closes waiting ones of whoever has "
+                "the most, to accept others",
+                len(self._connections),
+            )
 
     def _give_up(self) -> None:
         now = time.monotonic()
@@ -149,11 +174,11 @@ class GsiWorker(Worker):  # type: ignore[misc]
             if connection.deadline <= now and self._waiting.pop(connection.descriptor, None) is not None:
                 if connection.begun:
                     connection.late = True
-                    self._ready.put(connection)  # a thread tells the client
+                    self._ready.put(connection.owner, connection)  # a thread tells the client
                 else:
                     self._drop(connection)
 
-    def _stop(self, threads: list[threading.Thread]) -> None:
+    def _stop(self) -> None:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(DIE_SECONDS)
         for listener in self.sockets:
@@ -169,23 +194,31 @@ class GsiWorker(Worker):  # type: ignore[misc]
                 break
             self._turn(0.05)
             self._give_up()
-        for _ in threads:
-            self._ready.put(None)
+        self._ready.stop()
 
     # The threads that answer.
 
-    def _work(self) -> None:
-        while (connection := self._ready.get()) is not None:
-            try:
-                self._continue(connection)
-            except Exception:
-                log.exception("a connection was dropped")
-                self._drop(connection)
+    def _work(self, owner: Hashable, connection: Connection) -> Hashable:
+        connection.holder = owner
+        try:
+            return self._continue(connection)
+        except Exception:
+            log.exception("a connection was dropped")
+            self._drop(connection)
+            return connection.holder
 
-    def _continue(self, connection: Connection) -> None:
+    def _continue(self, connection: Connection) -> Hashable:
+        """Serve a connection as long as it needs a thread; returns who holds that then."""
         while True:
+            holder = connection.holder
             need = connection.advance()
             if need is Need.SERVICE:
+                owner = self._identify(connection)
+                if owner != holder:
+                    if not self._ready.move(holder, owner):
+                        self._ready.put(owner, connection)
+                        return holder
+                    connection.holder = owner
                 if self._exchange.serve(connection):
                     connection.rest(self._keepalive)
                 else:
@@ -196,11 +229,17 @@ class GsiWorker(Worker):  # type: ignore[misc]
                 need = Need.READ  # the kernel knows of all that comes now
             if need is Need.END:
                 self._drop(connection)
-                return
+                return holder
             if connection.idle and self.alive and self._ready.empty() and connection.soon(_SOON_SECONDS):
                 continue
             self._wait(connection, need)
-            return
+            return holder
+
+    def _identify(self, connection: Connection) -> Hashable:
+        """Whom the connection counts for, from now on."""
+        if self._owner_of is not None and connection.name is None and connection.tls.chain:
+            connection.name = self._owner_of(connection.tls)
+        return connection.owner
 
     def _wait(self, connection: Connection, need: Need) -> None:
         self._waiting[connection.descriptor] = connection

@@ -118,6 +118,7 @@ class Application:
             self._parts.descriptions,
         )
         delegation = DelegationPort(delegations, authorization.delegator)
+        self.owner = authenticator.owner
         contract = Contract.load("WMProxy.wsdl")
         addresses = dict.fromkeys((PORT, DELEGATION_1, DELEGATION_2), settings.endpoint)
         self._soap: Wsgi = soap_application(
