@@ -16,6 +16,7 @@ import random
 import re
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -36,6 +37,10 @@ _SPEC = importlib.util.spec_from_file_location("faults_judge", Path(__file__).wi
 judgements = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(judgements)
 judge, Verdict = judgements.judge, judgements.Verdict
+_ATTACKED = importlib.util.spec_from_file_location("faults_attacked", Path(__file__).with_name("attacked.py"))
+attacks = importlib.util.module_from_spec(_ATTACKED)
+sys.modules["faults_attacked"] = attacks
+_ATTACKED.loader.exec_module(attacks)
 
 SHORT_PERIODS = "[broker]\nmatch_retry_period = 2.0\ninfrastructure_delay = 0.5\nrefresh = 5.0\n"
 PAYLOAD = """#!/bin/sh
@@ -427,3 +432,11 @@ def make_grid(make_node):
         grid.node.wms("down", check=False)
         left += grid.processes()
     assert not left, left
+
+
+@pytest.fixture(scope="session")
+def attacked(node):
+    """WMProxy of the shared node, to be attacked; each attack must leave it healthy."""
+    found = attacks.Attacked(node)
+    found.warm()
+    return found
