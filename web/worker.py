@@ -141,16 +141,15 @@ class GsiWorker(Worker):  # type: ignore[misc]
         self._poll.register(connection.descriptor, select.EPOLLIN | select.EPOLLONESHOT)
 
     def _evict(self) -> bool:
-        """Close some waiting connections of whoever has the most; idle ones, whose time ends first, before others.
-
-        A request that has begun is given up only for an owner who has more than a quarter of all connections.
+        """Close a waiting connection: the idle one whose time ends first, or the oldest ones, idle or not, of an owner
+        who has more than a quarter of all.
         """
         waiting = list(self._waiting.values())
         count = Counter(connection.owner for connection in waiting)
         greedy, number = next(iter(count.most_common(1)), (None, 0))
         of_one = number > self._limit // 4
         victims = [c for c in waiting if (c.owner == greedy if of_one else c.idle)]
-        victims.sort(key=lambda connection: (not connection.idle, connection.deadline))
+        victims.sort(key=lambda connection: connection.born if of_one else connection.deadline)
         evicted = False
         for victim in victims[: _EVICT_AT_ONCE if of_one else 1]:
             if self._waiting.pop(victim.descriptor, None) is not None:
