@@ -208,8 +208,8 @@ class GsiWorker(Worker):  # type: ignore[misc]
 
     def _continue(self, connection: Connection) -> Hashable:
         """Serve a connection as long as it needs a thread; returns who holds that then."""
+        holder = connection.holder
         while True:
-            holder = connection.holder
             need = connection.advance()
             if need is Need.SERVICE:
                 owner = self._identify(connection)
@@ -217,7 +217,7 @@ class GsiWorker(Worker):  # type: ignore[misc]
                     if not self._ready.move(holder, owner):
                         self._ready.put(owner, connection)
                         return holder
-                    connection.holder = owner
+                    connection.holder = holder = owner
                 if self._exchange.serve(connection):
                     connection.rest(self._keepalive)
                 else:

