@@ -13,8 +13,12 @@ from typing import Final, Protocol, runtime_checkable
 
 from jdl.errors import NotExpressible
 from jdl.nodes import Expr, Literal, Operation, Reference
+from jdl.tree import MAX_INT
 
 __all__ = ["Foreign", "Part", "Range"]
+
+MAX_COUNT: Final = 1_000_000
+"""Processors or hosts of one job."""
 
 MAX_ALTERNATIVES: Final = 1000
 """Values and intervals of one range value."""
@@ -85,11 +89,18 @@ class Part:
         return value if isinstance(value, bool) else None
 
     def number(self, name: str) -> int | None:
-        """The whole number of a member, None when it is not there."""
+        """The whole number of a member, None when it is not there.
+
+        :raises NotExpressible: 1225, it is beyond 64 bits.
+        """
         value = self._value.get(name)
         if isinstance(value, Mapping):
             value = value.get("value")
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+        if not isinstance(value, int) or isinstance(value, bool):
+            return None
+        if value > MAX_INT:
+            raise self.refused(name, "the number does not fit 64 bits")
+        return value
 
     def part(self, name: str) -> Part | None:
         """The member as an element of its own, None when it is not there."""
@@ -177,17 +188,23 @@ class Range:
         return terms[0] if len(terms) == 1 else Operation(("||",) * (len(terms) - 1), terms)
 
     def needed(self) -> Fraction:
-        """An amount that satisfies whatever the range says is needed: the largest number it names."""
-        return max(bound.number for alternative in self._alternatives for bound in alternative if bound is not None)
+        """An amount that satisfies whatever the range says is needed: the largest number it names.
+
+        :raises NotExpressible: 1225, it is beyond 64 bits.
+        """
+        most = max(bound.number for alternative in self._alternatives for bound in alternative if bound is not None)
+        if most > MAX_INT:
+            raise self.part.refused("", "the number does not fit 64 bits")
+        return most
 
     def least(self) -> int:
         """The smallest whole number from 1 on that is in the range.
 
-        :raises NotExpressible: 1225, there is none.
+        :raises NotExpressible: 1225, there is none, or none that is a number of processors.
         """
         found = [number for alternative in self._alternatives if (number := _smallest(*alternative)) is not None]
-        if not found:
-            raise self.part.refused("", "there is no whole number from 1 on in it")
+        if not found or min(found) > MAX_COUNT:
+            raise self.part.refused("", f"there is no whole number from 1 to {MAX_COUNT} in it")
         return min(found)
 
     def holds(self, number: int) -> bool:
@@ -240,5 +257,5 @@ def _within(value: Expr, least: _Bound | None, most: _Bound | None, unit: Fracti
 
 
 def _literal(number: Fraction) -> Literal:
-    whole = number.denominator == 1 and abs(number.numerator) < 1 << 63
+    whole = number.denominator == 1 and abs(number.numerator) <= MAX_INT
     return Literal(number.numerator if whole else float(number))
