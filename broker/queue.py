@@ -8,6 +8,7 @@ the attempt) that they expect, and tell whether it was so; a late report of an o
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -22,9 +23,10 @@ from grid.jobid import JobId
 
 __all__ = ["SCHEMA_VERSION", "End", "Phase", "Progress", "Request", "Submission", "metadata"]
 
-_STEP_WANTED = sa.or_(
-    REQUESTS.c.phase.in_([Phase.QUEUED.value, Phase.WAITING.value, Phase.CHOSEN.value, Phase.REGISTERED.value]),
-    sa.and_(REQUESTS.c.phase.in_([Phase.RUNNING.value, Phase.HELD.value]), REQUESTS.c.cancelling == sa.true()),
+# Said by what it is not: the database would look through all requests of a phase instead of those that are due.
+_STEP_WANTED = sa.and_(
+    REQUESTS.c.phase != Phase.ENDED.value,
+    sa.or_(REQUESTS.c.phase.not_in([Phase.RUNNING.value, Phase.HELD.value]), REQUESTS.c.cancelling == sa.true()),
 )
 _NOTHING_TO_DO = frozenset((Phase.RUNNING, Phase.ENDED))
 """Phases that others lead on: the CE, or nobody any more."""
@@ -39,23 +41,21 @@ _BY_CE_JOB = sa.select(REQUESTS).where(
     REQUESTS.c.ce_endpoint == sa.bindparam("wanted"),
     REQUESTS.c.ce_job.in_(sa.bindparam("wanted_jobs", expanding=True)),
 )
-# Owners take turns: the first request of each, then the second of each, those in the workers' hands included.
-_TURNS = (
-    sa.select(
-        REQUESTS.c.job_id,
-        sa.func.row_number()
-        .over(partition_by=REQUESTS.c.owner, order_by=(REQUESTS.c.next_try, REQUESTS.c.job_id))
-        .label("turn"),
-    )
-    .where(REQUESTS.c.next_try <= sa.bindparam("now"), _STEP_WANTED)
-    .subquery()
+_PENDING = REQUESTS.c.next_try.is_not(None)
+# From one owner to the next by the index, so that it costs as much as there are owners, not requests.
+_OWNERS = sa.select(sa.func.min(REQUESTS.c.owner).label("owner")).where(_PENDING).cte("owners", recursive=True)
+_NEXT_OWNER = sa.select(sa.func.min(REQUESTS.c.owner)).where(_PENDING, REQUESTS.c.owner > _OWNERS.c.owner)
+_OWNERS = _OWNERS.union_all(
+    sa.select(_NEXT_OWNER.correlate(_OWNERS).scalar_subquery()).where(_OWNERS.c.owner.is_not(None))
 )
-_DUE = (
-    sa.select(REQUESTS)
-    .join(_TURNS, _TURNS.c.job_id == REQUESTS.c.job_id)
-    .order_by(_TURNS.c.turn, REQUESTS.c.next_try)
+_ALL_OWNERS = sa.select(_OWNERS.c.owner).where(_OWNERS.c.owner.is_not(None))
+_DUE_OF_OWNER = (
+    sa.select(REQUESTS.c.next_try, REQUESTS.c.job_id)
+    .where(REQUESTS.c.owner == sa.bindparam("whose"), REQUESTS.c.next_try <= sa.bindparam("now"), _STEP_WANTED)
+    .order_by(REQUESTS.c.next_try)
     .limit(sa.bindparam("most"))
 )
+_THESE = sa.select(REQUESTS).where(REQUESTS.c.job_id.in_(sa.bindparam("wanted_jobs", expanding=True)))
 _NEXT_DUE = sa.select(sa.func.min(REQUESTS.c.next_try)).where(
     REQUESTS.c.next_try > sa.bindparam("after"), _STEP_WANTED
 )
@@ -133,9 +133,21 @@ def by_ce_job(connection: Connection, endpoint: str, ce_jobs: Sequence[str]) -> 
 
 
 def due(connection: Connection, now: float, limit: int) -> list[Request]:
-    """Requests that wait for the broker's next step, oldest first; running ones only when to be cancelled."""
-    rows = connection.execute(_DUE, {"now": now, "most": limit}).mappings()
-    return [request_of(row) for row in rows]
+    """Requests that wait for the broker's next step; running and held ones only when to be cancelled.
+
+    Owners take turns: the oldest request of each comes first, then the second of each.  Those that are being worked
+    on are still due, so what an owner has in the workers' hands counts.
+    """
+    owners = list(connection.execute(_ALL_OWNERS).scalars())
+    if len(owners) > limit:
+        owners = random.sample(owners, limit)
+    turns: list[tuple[int, float, str]] = []
+    for owner in owners:
+        oldest = connection.execute(_DUE_OF_OWNER, {"whose": owner, "now": now, "most": limit})
+        turns += ((turn, moment, job) for turn, (moment, job) in enumerate(oldest))
+    wanted = [job for _, _, job in sorted(turns)[:limit]]
+    rows = {row["job_id"]: row for row in connection.execute(_THESE, {"wanted_jobs": wanted}).mappings()}
+    return [request_of(rows[job]) for job in wanted if job in rows]
 
 
 def next_due(connection: Connection, after: float) -> float | None:

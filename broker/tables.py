@@ -40,9 +40,13 @@ REQUESTS = sa.Table(
     sa.Column("node_index", sa.Integer),
     sa.Column("node_name", sa.Text),
     sa.Column("unmet", sa.Integer),  # parents that have not ended well yet; DOOMED: one never will
-    sa.Index("broker_requests_due", "next_try"),
     sa.Index("broker_requests_phase", "phase", "ce_endpoint"),
     sa.Index("broker_requests_ce", "ce_endpoint", "ce_job"),
+)
+_PENDING = REQUESTS.c.next_try.is_not(None)
+sa.Index("broker_requests_due", REQUESTS.c.next_try, sqlite_where=_PENDING, postgresql_where=_PENDING)
+sa.Index(
+    "broker_requests_turns", REQUESTS.c.owner, REQUESTS.c.next_try, sqlite_where=_PENDING, postgresql_where=_PENDING
 )
 _OF_COMPOUND = REQUESTS.c.compound.is_not(None)
 sa.Index(

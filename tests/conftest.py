@@ -1,12 +1,17 @@
-"""A real node for the tests that need one: made, started and stopped by the ``wms`` command, on free ports."""
+"""A real node for the tests that need one: made, started and stopped by the ``wms`` command, on free ports.
+
+And a PostgreSQL server, when it is installed, for those that talk to a database.
+"""
 
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -152,3 +157,44 @@ def node(make_node) -> Node:
     made.proxy("alice")
     made.proxy("bob")
     return made
+
+
+def programs() -> Path | None:
+    """Where the programs of PostgreSQL are."""
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).parent
+    return next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A private PostgreSQL server on a Unix socket, as another account when we are root (it refuses root)."""
+    where = programs()
+    if where is None:
+        pytest.skip("PostgreSQL is not installed")
+    user = None
+    if os.getuid() == 0:
+        try:
+            user = pwd.getpwnam("postgres").pw_name
+        except KeyError:
+            pytest.skip("PostgreSQL does not run as root, and there is no account postgres")
+    place = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    if user:
+        shutil.chown(place, user)
+
+    def run(program: str, *arguments: str) -> None:
+        subprocess.run(
+            [where / program, "-D", place / "data", *arguments],
+            check=True, user=user, cwd=place, timeout=60, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    try:
+        run("initdb", "-A", "trust", "-U", "wms", "--no-sync", "-E", "UTF8", "--locale=C")
+        run("pg_ctl", "start", "-w", "-l", str(place / "log"), "-o", f"-c listen_addresses= -k {place} -F")
+        try:
+            yield f"postgresql+psycopg://wms@/postgres?host={place}"
+        finally:
+            run("pg_ctl", "stop", "-m", "immediate")
+    finally:
+        shutil.rmtree(place)

@@ -111,3 +111,28 @@ def test_the_next_due_time_is_not_hidden_by_a_request_that_is_due_already(queued
         queue.move(connection, queue.get(connection, later), next_try=now + 7)
         assert queue.next_due(connection, now) == pytest.approx(now + 7)
         assert queue.next_due(connection, now + 8) is None
+
+
+def test_owners_take_turns_and_what_is_theirs_already_counts(engine):
+    with engine.begin() as connection:
+        for number in range(30):
+            owner = "/CN=bulk" if number < 25 else f"/CN=single{number}"
+            job = JobId("lb.example.org", 9000, f"job{number:03d}")
+            queue.enqueue(connection, Submission(job, owner, (), "[]", "/p", CODE), expiry_period=100)
+        found = [request.owner for request in queue.due(connection, time.time(), 8)]
+        assert sorted(found[:6]) == ["/CN=bulk", *(f"/CN=single{number}" for number in range(25, 30))]
+        assert found[6:] == ["/CN=bulk", "/CN=bulk"]
+        assert len({request.owner for request in queue.due(connection, time.time(), 4)}) == 4
+        assert len(queue.due(connection, time.time(), 100)) == 30
+
+
+def test_what_the_ces_have_is_in_nobodys_way(engine):
+    with engine.begin() as connection:
+        for number in range(4):
+            job = JobId("lb.example.org", 9000, f"job{number}")
+            queue.enqueue(connection, Submission(job, "/CN=a", (), "[]", "/p", CODE), expiry_period=100)
+            if number:
+                phase = (Phase.RUNNING, Phase.ENDED, Phase.REGISTERED)[number - 1]
+                queue.move(connection, queue.get(connection, job), phase=phase)
+        pending = connection.exec_driver_sql("select phase from broker_requests where next_try is not null")
+        assert sorted(row[0] for row in pending) == ["queued", "registered"]
