@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import collections
+import os
 import time
 
 import pytest
 
 from grid.jobid import JobId
+from gsi.credential import Credential
 from gsi.tls import client_context
 from lb.client import Bookkeeping
+from wsdl.client import SoapClient
+from wsdl.delegation import delegate
 
 
 @pytest.fixture
@@ -102,3 +107,28 @@ def test_an_interactive_job_knows_where_its_user_listens_and_so_does_bookkeeping
         "svc_host": "ui.example.org",
         "svc_port": "41234",
     }
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="in single-user mode there is no second user")
+def test_one_users_thousand_nodes_do_not_keep_another_users_job_waiting(node):
+    proxy = node.root / "credentials" / "users" / "alice" / "proxy.pem"
+    context = client_context(node.root / "trust" / "certificates", proxy)
+    with SoapClient("WMProxy.wsdl", "WMProxy_PortType", node.configuration().wmproxy_endpoint, context) as alice:
+        delegate(alice, "bulk", Credential.load(proxy))
+        tree = alice.call(
+            "jobSubmit",
+            delegationId="bulk",
+            jdl="""[ JobType = "parametric"; Executable = "/bin/sleep"; Arguments = "1"; Parameters = 1000;
+                     Requirements = true; Rank = 1; ]""",
+        )
+        node.wait(tree["childrenJob"][0]["id"], states=("Running", "Done"))
+        begun = time.monotonic()
+        job = node.submit('[ Executable = "/bin/true"; ]', user="bob")
+        assert node.wait(job, user="bob", timeout=30) == "Done (Success)"
+        assert time.monotonic() - begun < 30
+        nodes = alice.call("getJobStatus", jobId=tree["id"])["childrenJob"]
+        states = collections.Counter(child["status"] for child in nodes)
+        assert sum(states[state] for state in ("Ready", "Scheduled", "Running")) <= 20, states
+        assert states["Submitted"] > 900, states
+        alice.call("jobCancel", jobId=tree["id"])
+        assert node.wait(tree["id"], timeout=60) == "Cancelled"
