@@ -344,6 +344,7 @@ class Perusal:
         self._count = 0
         self._end = threading.Event()
         self._last_look = True
+        self._said = ""
         self._thread = threading.Thread(target=self._run, name="perusal", daemon=True)
 
     def start(self) -> None:
@@ -382,13 +383,19 @@ class Perusal:
                     waiting.append(file)
                     budget = None if budget is None else budget - sent
         except (ValueError, TransferError) as error:
-            log(f"perusal: {error}")
+            self._say(str(error))
+
+    def _say(self, sentence: str) -> None:
+        """Log what goes wrong, and not at every look again."""
+        if sentence != self._said:
+            log(f"perusal: {sentence}")
+            self._said = sentence
 
     def _due(self, names: list[str]) -> list[Peeked]:
         files = []
         for name in names:
             if name not in self._files and len(self._files) >= 10 * MOST_PEEKED:
-                log(f"perusal: {name}: too many different files were looked at")
+                self._say(f"{name}: too many different files were looked at")
                 continue
             file = self._files.setdefault(name, Peeked(name))
             file.pause -= file.pause > 0
@@ -411,7 +418,7 @@ class Perusal:
         try:
             chunk = file.pending = file.pending or self._next(file)
         except (OSError, ValueError) as error:
-            log(f"perusal: {file.name} cannot be read: {error}")
+            self._say(f"{file.name} cannot be read: {error}")
             return 0
         if chunk is None:
             return 0
@@ -430,7 +437,7 @@ class Perusal:
         return len(data)
 
     def _not_sent(self, file: Peeked, error: TransferError) -> None:
-        log(f"perusal: {file.name}: {error}")
+        self._say(f"{file.name}: {error}")
         if error.status in (408, 413, 425, 429, 507) or error.status >= 500:
             file.uncertain = file.uncertain or error.status not in (413, 507)
             file.pause, file.patience = file.patience + 1, min(64, 2 * file.patience)

@@ -12,7 +12,7 @@ from clients.timevalue import expiry, valid_until
 from grid.errors import GridError
 from grid.files import read_bounded
 from grid.limits import MAX_JDL_BYTES
-from jdl.draft import sanitised
+from jdl.draft import check_distinct, sanitised
 
 if TYPE_CHECKING:
     from clients.sandbox import LocalFile
@@ -67,15 +67,15 @@ def of_directory(directory: Path, kind: str) -> ClassAd:
         raise ClientError(f"there is no JDL file in the directory {directory}", title=_FILE_ERROR)
     ad = ClassAd()
     ad.set("Type", kind)
-    nodes = [(path.name, read(path)) for path in paths]
+    nodes = [(sanitised(path.name), read(path)) for path in paths]
+    check_distinct((name, None) for name, _ in nodes)
     if kind == "dag":
-        named = [(sanitised(name), ClassAd([("description", node)])) for name, node in nodes]
-        ad.set("Nodes", ClassAd(named))
+        ad.set("Nodes", ClassAd([(name, ClassAd([("description", node)])) for name, node in nodes]))
         ad.set("Dependencies", from_python([]))
         return ad
     for name, node in nodes:
         if "NodeName" not in node:
-            node.set("NodeName", sanitised(name))
+            node.set("NodeName", name)
     ad.set("Nodes", from_python([node for _, node in nodes]))
     return ad
 

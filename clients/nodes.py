@@ -29,9 +29,15 @@ def names(server: Endpoint, jobid: str, children: Sequence[Status]) -> dict[str,
     return found
 
 
-def directory(name: str) -> str:
-    """A node's name as the name of a directory."""
-    return "_" + name if name in (".", "..") else _UNFIT.sub("_", name)
+def directory(name: str, used: set[str]) -> str:
+    """A node's name as the name of a directory that is not ``used`` yet; then it is."""
+    plain = made = "_" + name if name in (".", "..", "ids_nodes.map") else _UNFIT.sub("_", name)
+    number = 1
+    while made in used:
+        number += 1
+        made = f"{plain}_{number}"
+    used.add(made)
+    return made
 
 
 def _named(server: Endpoint, jobid: str) -> dict[str, str]:

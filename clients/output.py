@@ -152,6 +152,7 @@ def _nodes_output(
 
     names = nodes.names(server, str(job), status.children)
     lines = [f"Dag JobId: {job}"]
+    used: set[str] = set()
     found: dict[str, Outcome] = {}
     for child in status.children:
         node = JobId.parse(child.text("jobId") or "")
@@ -161,7 +162,7 @@ def _nodes_output(
         except ClientError as error:
             session.messages.warning(f"No output of the node {name}", error.description)
             continue
-        place = directory / nodes.directory(name) if directory is not None else None
+        place = directory / nodes.directory(name, used) if directory is not None else None
         if place is not None:
             retrieval.make(place)
         found[str(node)] = Outcome(server.url, _fetched(session, server, node, place), place)

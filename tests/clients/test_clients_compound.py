@@ -156,6 +156,24 @@ def test_a_node_that_is_wrong_is_named_before_anything_is_asked(fake_grid, write
     assert fake_grid.calls == []
 
 
+def test_a_node_that_is_written_twice_is_refused(fake_grid, work, capsys):
+    node = '[ description = [ Executable = "/bin/true"; ]; ]'
+    (work / "d.jdl").write_text(f'Type = "dag"; nodes = [ a = {node}; A = {node}; ]; dependencies = {{ }};')
+    assert submit.main(["-a", "d.jdl"]) == 1
+    assert "Duplicated NodeName" in capsys.readouterr().err
+    assert fake_grid.calls == []
+
+
+@pytest.mark.parametrize("kind", ["dag", "collection"])
+def test_two_files_that_make_one_node_name_are_refused(fake_grid, work, kind, capsys):
+    (work / "jobs").mkdir()
+    for name in ("a.b", "a_b"):
+        (work / "jobs" / name).write_text('Executable = "/bin/true";')
+    assert submit.main(["-a", f"--{kind}", "jobs"]) == 1
+    assert "a_b" in capsys.readouterr().err
+    assert fake_grid.calls == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -273,7 +291,8 @@ def test_a_transfer_that_fails_keeps_the_whole_job(fake_grid, collection, work):
 
 def test_a_node_whose_name_is_no_directory_stays_inside(fake_grid, collection, work):
     parent, _ = collection
-    fake_grid.jdl = fake_grid.jdl.replace("a = [", "'../x' = [", 1)
+    fake_grid.jdl = fake_grid.jdl.replace("a = [", "'../x' = [", 1).replace("b = [", "'.._x' = [", 1)
     assert output.main(["--noint", "--dir", "out", parent]) == 0
     place = work / "out" / f"ada_{parent.rpartition('/')[2]}"
     assert (place / ".._x" / "a.out").exists()
+    assert (place / ".._x_2" / "b.out").exists()

@@ -1,5 +1,9 @@
 """The files of a running job, read by its owner over SOAP and HTTPS while it runs, and by nobody else."""
 
+import http.server
+import re
+import ssl
+import threading
 import time
 
 import pytest
@@ -219,3 +223,74 @@ def test_the_jobs_limited_proxy_may_send_chunks_only_of_what_is_listed_while_the
         client.close()
     node.command("glite-wms-job-cancel", "--noint", job)
     node.wait(job)
+
+
+def test_people_on_the_access_list_may_look_and_not_choose(node, alice, bob, hold, tmp_path):
+    job = _submit(node, hold)
+    alice.enable(job, "out")
+    hold.with_suffix(".1").touch()
+    hold.with_suffix(".2").touch()
+    assert node.wait(job) == "Done (Success)"
+    alice.soap.call("addACLItems", jobId=job, items=["/DC=org/DC=wms-test/CN=Bob"])
+    seen = bob.get(job, "out")
+    assert bob.text(seen, tmp_path) == "first\nsecond\nthird\n"
+    fault = _fault(bob.enable, job, "err")
+    assert (fault.kind, fault.code) == ("AuthorizationFault", 1207)
+    assert alice.get(job, "out", again=True) == seen
+
+
+def test_a_compound_job_itself_has_no_files_to_look_at(node, alice):
+    node.work.joinpath("c.jdl").write_text(
+        'Type = "collection"; PerusalFileEnable = true; nodes = { [ Executable = "/bin/true"; ] };'
+    )
+    parent = node.command("glite-wms-job-submit", "-a", "--nomsg", "c.jdl").stdout.strip()
+    fault = _fault(alice.enable, parent, "out")
+    assert (fault.kind, fault.code) == ("OperationNotAllowedFault", 1226)
+    assert "Perusal service not available for dag or collection type" in fault.description
+    node.wait(parent)
+
+
+@pytest.fixture
+def elsewhere(node):
+    """The user's own HTTPS server: takes what is put, asks for a certificate of the grid."""
+    received: dict[str, bytes] = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_):
+            """Keep the test's output clean."""
+
+        def do_PUT(self):
+            received[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(201)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(node.root / "credentials" / "hostcert.pem", node.root / "credentials" / "hostkey.pem")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"https://localhost:{server.server_port}", received
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_chunks_go_to_the_users_own_server_while_the_job_runs(node, alice, hold, elsewhere):
+    base, received = elsewhere
+    job = _submit(node, hold, f'PerusalFilesDestURI = "{base}/mine/";')
+    alice.enable(job, "out")
+    deadline = time.monotonic() + 30
+    while not received:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert list(received.values()) == [b"first\n"]
+    hold.with_suffix(".1").touch()
+    hold.with_suffix(".2").touch()
+    assert node.wait(job) == "Done (Success)"
+    assert b"".join(received[path] for path in sorted(received)) == b"first\nsecond\nthird\n"
+    assert all(re.fullmatch(r"/mine/out\.\d{14}_\d{6}", path) for path in received)
