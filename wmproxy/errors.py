@@ -27,6 +27,7 @@
     ├── InvalidArgument
     │   ├── AclItemUnfit           neither a DN nor an FQAN
     │   ├── TooManyAclItems
+    │   ├── ArchiveRefused         a zipped input sandbox that is not unpacked
     │   ├── IdEmpty                a job or delegation id that is empty
     │   └── ProtocolNotAvailable
     ├── ServerOverloaded
@@ -195,6 +196,21 @@ class TooManyAclItems(InvalidArgument):
         super().__init__(
             f"the access list of the job has {listed} items, {more} more were given and {limit} are taken; "
             "remove some, or name a group"
+        )
+
+
+class ArchiveRefused(InvalidArgument):
+    """An archive of a zipped input sandbox is refused as a whole.
+
+    :param reason: what is wrong with which member.
+    """
+
+    def __init__(self, archive: str, reason: str) -> None:
+        self.archive = archive
+        self.reason = reason
+        super().__init__(
+            f"Unable to untar ISB file {archive!r}: {reason}",
+            causes=[f"ArchiveError: {reason} ({archive})"],
         )
 
 
