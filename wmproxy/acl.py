@@ -20,7 +20,6 @@ from grid.faultpoints import point
 from grid.filelock import lock
 from grid.files import read_bounded, write_private
 from grid.fqan import Fqan, FqanError
-from grid.jobid import JobId
 from gsi.gacl import MAX_BYTES, MAX_NAME, Caller, Credential, Entry, Gacl, GaclError, Permission
 from gsi.identity import Identity
 from wmproxy.errors import AclItemExists, AclItemMissing, AclItemUnfit, JobNotFound, OwnersAclItem, TooManyAclItems
@@ -33,11 +32,6 @@ MAX_ITEMS = 200
 """Items of one job, the owner's included."""
 
 _OWNER = Permission.READ | Permission.LIST | Permission.WRITE
-
-
-def head(record: Job) -> JobId:
-    """The job whose access list and proxy count for ``record``: its parent, or the job itself."""
-    return record.sandbox_owner
 
 
 def first(owner: str) -> bytes:
@@ -104,11 +98,11 @@ class AccessLists:
     # -- the file ----------------------------------------------------------------------------------------
 
     def _directory(self, record: Job) -> Path:
-        return self._sandboxes.of(head(record)).path
+        return self._sandboxes.of(record.sandbox_owner).path
 
     def _name(self, record: Job) -> str:
         """The file as a message names it, without the server's own directories."""
-        return f"{self._sandboxes.relative(head(record))}/.gacl"
+        return f"{self._sandboxes.relative(record.sandbox_owner)}/.gacl"
 
     def _read(self, record: Job) -> Gacl:
         """The list; the owner's alone when nothing is there.

@@ -16,7 +16,7 @@ import hashlib
 import os
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -70,15 +70,19 @@ class Unpacker:
     """Unpacks archives of one job into one directory; members of all of them must be distinct.
 
     :param staging: an empty directory; files get numbers as names.
-    :param places: by key.
+    :param place_of: the place with a key, None when there is none; asked once for each.
+    :param most: members that are looked at, directories among them.
     :param charge: called with the bytes of each file before it is written; its exceptions pass.
     """
 
-    def __init__(self, staging: Path, places: Mapping[str, Place], charge: Callable[[int], None]) -> None:
+    def __init__(
+        self, staging: Path, place_of: Callable[[str], Place | None], most: int, charge: Callable[[int], None]
+    ) -> None:
         self._staging = staging
-        self._places = places
+        self._place_of = place_of
+        self._places: dict[str, Place] = {}
+        self._left = most
         self._charge = charge
-        self._left = 2 * sum(place.files for place in places.values()) + 100
         self.members: dict[str, Member] = {}
 
     def unpack(self, archive: Path) -> None:
@@ -129,9 +133,10 @@ class Unpacker:
     def _target(self, text: str, source: _Source) -> tuple[str, Place, str]:
         path = _plain(text)
         key, _, name = path.rpartition("/")
-        place = self._places.get(key)
+        place = self._places.get(key) or self._place_of(key)
         if place is None:
             raise ArchiveRefused(source.archive, f"{_shown(text)} leads out of the job's input directories")
+        self._places[key] = place
         try:
             paths.check(name)
         except PathRefused as error:

@@ -15,7 +15,7 @@ from jdl import templates
 from jdl.jsdl import to_jdl
 from web.guard import Rule
 from wmproxy import proxyinfo
-from wmproxy.acl import AccessLists, head
+from wmproxy.acl import AccessLists
 from wmproxy.authorization import AuthorizationPoint
 from wmproxy.control import Controller
 from wmproxy.descriptions import Descriptions
@@ -118,7 +118,7 @@ class WMProxyPort:
         "Starts a registered job.",
         Rule.MEMBER,
         Rule.OWNER,
-        codes=(*JDL, 1226, 1227),
+        codes=(*JDL, 1224, 1226, 1227),
         limited=False,
         new_work=True,
     )
@@ -275,7 +275,7 @@ class WMProxyPort:
             self._authorization.known(call.environ, call.operation)
             raise IdEmpty("Job")
         record = self._read(call, jobId)
-        return proxyinfo.describe(proxyinfo.of_job(self._sandboxes.of(head(record))))
+        return proxyinfo.describe(proxyinfo.of_job(self._sandboxes.of(record.sandbox_owner)))
 
     # -- perusal -----------------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ from wmproxy import acl, jobs
 from wmproxy.authorization import AuthorizationPoint
 from wmproxy.capabilities import check_served
 from wmproxy.descriptions import Descriptions
-from wmproxy.errors import NotForCompound, TooManyFiles
+from wmproxy.errors import InputMissing, NotForCompound, TooManyFiles
 from wmproxy.handover import Handover, Handovers
 from wmproxy.jobs import SEED, Job, Kind, Phase
 from wmproxy.ledger import Ledger
@@ -228,6 +228,10 @@ class Registration:
 
     def _handover(self, new: _New, client: str) -> Handover:
         made, compound = new.registered, new.request.compound
+        archives = new.ad.strings("ZippedISB")
+        if archives:  # there was no moment for uploading them
+            place = self._sandboxes.url(made.record.job, "input")
+            raise InputMissing(str(made.record.job), archives[:1], place)
         if compound is None:
             return self._handovers.simple(made.record, new.ad, client)
         return self._handovers.compound(made.record, new.ad, compound, made.nodes, client)

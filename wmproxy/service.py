@@ -46,6 +46,7 @@ from wmproxy.registration import Registration
 from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
 from wmproxy.start import Starter
+from wmproxy.unpacking import Unpacking
 from wmproxy.uploads import SandboxPolicy
 from wsdl.contract import Contract
 from wsdl.documents import Documents
@@ -197,7 +198,9 @@ class _Parts:
         )
 
     def starter(self) -> Starter:
-        return Starter(self._settings, self.ledger, self.sandboxes, self.descriptions, self._handovers)
+        limits = self._settings.max_input_sandbox_files, self._settings.max_input_sandbox
+        unpacking = Unpacking(self.sandboxes, self.quota, *limits)
+        return Starter(self._settings, self.ledger, self.sandboxes, self.descriptions, self._handovers, unpacking)
 
     def recovery(self) -> Recovery:
         return Recovery(self._settings, self.ledger, self.sandboxes, self.descriptions, self.quota.recount)

@@ -17,6 +17,7 @@ from wmproxy.jobs import Job, Phase
 from wmproxy.ledger import Ledger
 from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
+from wmproxy.unpacking import Unpacking
 
 _ALREADY = {
     Phase.STARTED: "job started or start operation already in progress",
@@ -35,12 +36,14 @@ class Starter:
         sandboxes: Sandboxes,
         descriptions: Descriptions,
         handovers: Handovers,
+        unpacking: Unpacking,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._sandboxes = sandboxes
         self._descriptions = descriptions
         self._handovers = handovers
+        self._unpacking = unpacking
 
     def start(self, record: Job, client: str) -> None:
         """Start a job: when this returns it is in the broker's queue for good.
@@ -50,6 +53,7 @@ class Starter:
         :param client: the caller's host, for the Accepted event.
         :raises IsNode: for a node.
         :raises WrongPhase: when it was started or cancelled before, or a file is missing.
+        :raises ArchiveRefused: for its zipped input sandbox.
         """
         if record.parent is not None:
             raise IsNode(str(record.job), str(record.parent))
@@ -70,6 +74,7 @@ class Starter:
 
     def _handover(self, record: Job, nodes: list[Job], client: str) -> Handover:
         ad = self._descriptions.to_start(record)
+        self._unpacking.unpack(record, nodes, ad.strings("ZippedISB"))
         if not record.compound:
             return self._handovers.simple(record, ad, client)
         compound = self._descriptions.compound(record)

@@ -48,7 +48,7 @@ def tarred(*members, form=tarfile.GNU_FORMAT) -> bytes:
 def unpack(staging, *archives, files=50, room=1_000_000, charge=lambda size: None, taken=()):
     """Unpack raw tars; returns what came of it, ``{place/name: bytes}``."""
     places = {key: Place(key, files, room, set(taken)) for key in (HERE, NODE)}
-    unpacker = Unpacker(staging, places, charge)
+    unpacker = Unpacker(staging, places.get, 200, charge)
     for number, data in enumerate(archives):
         path = staging.parent / f"ISBfiles_{number}.tar.gz"
         path.write_bytes(gzip.compress(data, 1))
@@ -239,7 +239,7 @@ def record(key: str, value: str) -> bytes:
 def test_a_bomb_costs_neither_memory_nor_time(staging, bomb):
     path = staging.parent / "bomb.tar.gz"
     path.write_bytes(gzip.compress(bomb + bytes(1024), 1))
-    unpacker = Unpacker(staging, {HERE: Place(HERE, 50, 10**6)}, lambda size: None)
+    unpacker = Unpacker(staging, {HERE: Place(HERE, 50, 10**6)}.get, 200, lambda size: None)
     begin = time.monotonic()
     tracemalloc.start()
     try:
@@ -282,7 +282,7 @@ def test_a_damaged_archive_is_refused(staging, spoil):
     path = staging.parent / "ISBfiles_x.tar.gz"
     path.write_bytes(spoilt)
     with pytest.raises(ArchiveRefused, match=r"untar ISB file 'ISBfiles_x\.tar\.gz': it cannot be read"):
-        Unpacker(staging, {HERE: Place(HERE, 50, 10**6)}, lambda size: None).unpack(path)
+        Unpacker(staging, {HERE: Place(HERE, 50, 10**6)}.get, 200, lambda size: None).unpack(path)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
@@ -296,7 +296,8 @@ def test_no_bytes_whatever_raise_anything_else_or_leave_the_staging_directory(tm
         tar[data.draw(st.integers(0, 2047))] = data.draw(st.integers(0, 255))
     path = root / "archive.tar.gz"
     path.write_bytes(gzip.compress(bytes(tar), 1))
-    unpacker = Unpacker(staging, {key: Place(key, 9, 9999) for key in (HERE, NODE)}, lambda size: None)
+    places = {key: Place(key, 9, 9999) for key in (HERE, NODE)}
+    unpacker = Unpacker(staging, places.get, 200, lambda size: None)
     with contextlib.suppress(ArchiveRefused):
         unpacker.unpack(path)
     assert {found for found in root.rglob("*") if found.parent != staging} == {staging, path}
