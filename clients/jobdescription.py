@@ -17,6 +17,7 @@ from jdl.draft import check_distinct, sanitised
 if TYPE_CHECKING:
     from clients.sandbox import LocalFile
     from clients.session import Session
+    from clients.zippedsandbox import Archive
     from jdl.tree import ClassAd
 
 REQUIREMENTS: Final = 'other.GlueCEStateStatus == "Production"'
@@ -34,12 +35,14 @@ class Description:
     :ivar files: these files.
     :ivar nodes: the names of its nodes, in order; empty for a simple job.
     :ivar jsdl: the JSDL document that is sent instead; None for JDL.
+    :ivar archives: what the files go in, if not one by one; the ad names them.
     """
 
     ad: ClassAd
     files: Sequence[LocalFile]
     nodes: tuple[str, ...] = ()
     jsdl: bytes | None = None
+    archives: tuple[Archive, ...] = ()
 
 
 def load(session: Session, path: Path) -> ClassAd:
@@ -125,25 +128,29 @@ def fill(session: Session, ad: ClassAd) -> ClassAd:
     return filled
 
 
-def finish(session: Session, ad: ClassAd) -> Description:
+def finish(session: Session, ad: ClassAd, *, zipped: bool = False) -> Description:
     """Resolve the input sandboxes and check the whole as the server will.
 
+    :param zipped: the files go in archives when the description allows it.
     :raises grid.errors.JdlError: something is wrong with it; knows attribute and position.
     :raises ClientError: a local file cannot be sent.
     """
     from clients import sandbox
+    from clients.zippedsandbox import plan
     from jdl.check import check
     from jdl.compound import expand
 
-    if ad.boolean("AllowZippedISB"):
-        session.messages.debug("AllowZippedISB:", "input files are sent one by one, not as an archive")
-        ad.set("AllowZippedISB", False)
     absorbed = sandbox.absorb(ad, Path.cwd(), session.environ)
     compound = expand(absorbed, vo=None)
     _check_options(session, compound is not None)
     _warn(session, check(absorbed, vo=None).warnings if compound is None else compound.warnings)
     names = tuple(node.name for node in compound.nodes) if compound is not None else ()
-    return Description(absorbed, sandbox.files(absorbed, compound), names)
+    files = sandbox.files(absorbed, compound)
+    archives: tuple[Archive, ...] = ()
+    if zipped and files and absorbed.boolean("AllowZippedISB"):
+        archives = plan(files)
+        absorbed.set("ZippedISB", [archive.name for archive in archives])
+    return Description(absorbed, files, names, archives=archives)
 
 
 def read(path: Path) -> ClassAd:

@@ -138,7 +138,7 @@ def check_room(endpoint: Endpoint, files: Sequence[LocalFile]) -> None:
         )
     if limit > 0:
         return
-    limit = int(endpoint.call("getMaxInputSandboxSize") or 0)
+    limit = largest(endpoint)
     if 0 < limit < total:
         raise EndpointFailure(
             f"The InputSandbox files ({total} bytes) are larger than the server allows ({limit} bytes)",
@@ -146,13 +146,23 @@ def check_room(endpoint: Endpoint, files: Sequence[LocalFile]) -> None:
         )
 
 
+def largest(endpoint: Endpoint) -> int:
+    """The bytes that the server takes of a job's input files; 0 when it does not say."""
+    return int(endpoint.call("getMaxInputSandboxSize") or 0)
+
+
 def _free_quota(endpoint: Endpoint) -> int:
-    """The hard limit in bytes; 0 when the server has no quotas or does not serve the operation."""
+    """The hard limit in bytes; 0 when the server has no quotas or does not serve the operation.
+
+    :raises wsdl.client.RemoteFault: nothing is left of the quota.
+    """
     from wsdl.client import RemoteFault
 
     try:
         answer: Any = endpoint.call("getFreeQuota")
     except RemoteFault as fault:
+        if fault.kind == "GetQuotaManagementFault":
+            raise
         endpoint.session.messages.debug("getFreeQuota:", fault.description)
         return 0
     hard = answer.get("hardLimit") if isinstance(answer, Mapping) else getattr(answer, "hardLimit", 0)

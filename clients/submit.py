@@ -20,6 +20,7 @@ from grid.jobid import JobId
 if TYPE_CHECKING:
     from clients.jobdescription import Description
     from clients.sandbox import LocalFile
+    from clients.zippedsandbox import Archive
 
 COMMAND: Final = "glite-wms-job-submit"
 SHORT_PROXY: Final = 20
@@ -151,6 +152,7 @@ class Submission:
     :ivar files: the local files of its input sandbox and those of its nodes.
     :ivar nodes: names and identifiers of its nodes, in their order; empty for a simple job.
     :ivar places: the https URIs where the files belong: the job's own (None), each node's by name.
+    :ivar archives: what the files go in, if not one by one.
     :ivar started: jobStart (or jobSubmit) has succeeded.
     """
 
@@ -159,6 +161,7 @@ class Submission:
     files: Sequence[LocalFile] = ()
     nodes: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str | None, str] = field(default_factory=dict)
+    archives: Sequence[Archive] = ()
     started: bool = False
 
 
@@ -186,6 +189,7 @@ def _described(session: Session) -> Description:
     from clients import jobdescription
 
     line = session.line
+    zipped = _transfers_files(session)  # who transfers the files himself transfers them as they are
     document = line.text("jsdl")
     if document is not None:
         return jobdescription.of_jsdl(session, Path(document))
@@ -193,8 +197,12 @@ def _described(session: Session) -> Description:
         directory = line.text(kind)
         if directory is not None:
             ad = jobdescription.of_directory(Path(directory), kind)
-            return jobdescription.finish(session, jobdescription.fill(session, ad))
-    return jobdescription.finish(session, jobdescription.load(session, Path(line.operands[0])))
+            return jobdescription.finish(session, jobdescription.fill(session, ad), zipped=zipped)
+    return jobdescription.finish(session, jobdescription.load(session, Path(line.operands[0])), zipped=zipped)
+
+
+def _transfers_files(session: Session) -> bool:
+    return not session.line.has("register-only") or session.line.has("transfer-files")
 
 
 def _warn_of_the_end(session: Session) -> None:
@@ -237,7 +245,7 @@ def _register(
             "with `glite-wms-job-status --all' before you submit it again"
         ) from error
     nodes = _nodes(answer, description.nodes)
-    return Submission(_job_id(answer), server, files, nodes, started=at_once)
+    return Submission(_job_id(answer), server, files, nodes, archives=description.archives, started=at_once)
 
 
 def _job_id(answer: Any) -> str:
@@ -278,14 +286,28 @@ def _bring(session: Session, job: Submission, append: bool) -> None:
     try:
         if job.files:
             job.places = sandbox.destinations(job.server, job.jobid, job.nodes)
-            if not line.has("register-only") or line.has("transfer-files"):
-                sandbox.upload(session, job.places, job.files)
+            if _transfers_files(session):
+                _upload(session, job)
         if not line.has("register-only"):
             job.server.call("jobStart", jobId=job.jobid)
             job.started = True
     except (GridError, OSError, KeyboardInterrupt) as error:
         _left_behind(session, job, append)
         raise _not_started(job, error) from error
+
+
+def _upload(session: Session, job: Submission) -> None:
+    """Send the files, or the archives that they go in."""
+    from clients import sandbox, zippedsandbox
+
+    if not job.archives:
+        sandbox.upload(session, job.places, job.files)
+        return
+    limit = sandbox.largest(job.server)
+    with zippedsandbox.staging() as made:
+        # What has to be transferred from here on, should it fail, are the archives.
+        job.files = [zippedsandbox.make(archive, made, job.places, limit) for archive in job.archives]
+        sandbox.upload(session, job.places, job.files)
 
 
 def _left_behind(session: Session, job: Submission, append: bool) -> None:

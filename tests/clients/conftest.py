@@ -129,6 +129,7 @@ class FakeGrid:
     faults: dict[str, GridError] = field(default_factory=dict)
     protocols: list[str] = field(default_factory=lambda: ["gsiftp", "https"])
     version: str = "3.3.1"
+    largest: int = 1000
     matches: list[StringAndLong] = field(default_factory=list)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -203,7 +204,7 @@ class WmProxyHandler:
 
     def getMaxInputSandboxSize(self, call: Any) -> int:
         self.grid.note("getMaxInputSandboxSize")
-        return 1000
+        return self.grid.largest
 
     def jobSubmit(self, call: Any, jdl: str, delegationId: str) -> JobIdStruct:
         self.grid.note("jobSubmit", jdl=jdl, delegationId=delegationId)

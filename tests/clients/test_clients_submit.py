@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import tarfile
+import tempfile
 
 import pytest
 
-from clients import submit
+from clients import submit, zippedsandbox
+from clients.sandbox import LocalFile
 from grid.errors import AuthorizationDenied, InternalFailure, InvalidArgument
 from gsi.credential import load_chain
 
@@ -143,6 +146,59 @@ def test_a_transfer_that_fails_says_how_to_go_on_and_saves_the_id(fake_grid, jdl
         "###Submitted Job Ids###\n"
         f"#*Following Job Registered but Submission failed (try use --start option)\n{job}\n"
     )
+
+
+ZIPPED = 'InputSandbox = { "d1.dat", "a b.txt" }; AllowZippedISB = true;'
+
+
+def members(archive) -> dict[str, bytes]:
+    with tarfile.open(archive, "r:gz") as tar:
+        assert all(info.isreg() and (info.uname, info.uid) == ("", 0) for info in tar)
+        return {info.name: tar.extractfile(info).read() for info in tar}
+
+
+def test_a_zipped_sandbox_is_one_archive_that_stands_where_the_server_unpacks(
+    fake_grid, jdl, user_files, capsys, monkeypatch, tmp_path
+):
+    fake_grid.largest = 100_000
+    (tmp_path / "staging").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "staging"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert submit.main(["-a", jdl(ZIPPED)]) == 0
+    sent = fake_grid.parts("jobRegister")["jdl"]
+    (name,) = re.findall(r'ZippedISB = \{ ?"(ISBfiles_[A-Za-z0-9]+_0\.tar\.gz)" ?\}', sent)
+    assert "AllowZippedISB = true" in sent
+    assert [path.name for path in (fake_grid.directory / "input").iterdir()] == [name]
+    assert members(fake_grid.directory / "input" / name) == {
+        "files/input/d1.dat": (user_files / "d1.dat").read_bytes(),
+        "files/input/a b.txt": (user_files / "a b.txt").read_bytes(),
+    }
+    assert fake_grid.operations[-1] == "jobStart"
+    assert list((tmp_path / "staging").iterdir()) == []
+
+
+def test_a_zipped_sandbox_beyond_the_servers_limit_is_not_sent(fake_grid, jdl, user_files, capsys):
+    (user_files / "d1.dat").write_bytes(b"")
+    (user_files / "a b.txt").write_bytes(b"1")  # small, and tar adds more than the 1000 bytes that the server takes
+    assert submit.main(["-a", jdl(ZIPPED)]) == 1
+    assert "The tar archive size is greater than the maximum allowed by WMS (1000 bytes)" in capsys.readouterr().err
+    assert "jobStart" not in fake_grid.operations
+
+
+def test_who_transfers_the_files_himself_has_no_archive(fake_grid, jdl, user_files, capsys):
+    assert submit.main(["-a", "--register-only", jdl(ZIPPED)]) == 0
+    assert "ZippedISB =" not in fake_grid.parts("jobRegister")["jdl"].replace("AllowZippedISB =", "")
+    assert f"InputSandbox file : {user_files}/d1.dat" in capsys.readouterr().out
+
+
+def test_large_sandboxes_are_divided_among_archives(tmp_path):
+    files = [LocalFile(tmp_path / f"f{number}", size) for number, size in enumerate([600, 600, 100, 5000, 1])]
+    archives = zippedsandbox.plan(files, 2000)
+    names = [[file.path.name for file in archive.files] for archive in archives]
+    assert names == [["f0"], ["f1", "f2"], ["f3"], ["f4"]]
+    unique = {archive.name.rpartition("_")[0] for archive in archives}
+    assert len(unique) == 1
+    assert [archive.name.removeprefix(unique.pop()) for archive in archives[:1]] == ["_0.tar.gz"]
 
 
 def test_register_only_tells_what_is_left_to_do(fake_grid, jdl, user_files, capsys):

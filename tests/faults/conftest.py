@@ -181,7 +181,7 @@ class Grid:
             executable="payload.sh" if sandbox else self.payload,
             word=word,
             seconds=f"{pause:.2f}",
-            sandbox='InputSandbox = "payload.sh";' if sandbox else "",
+            sandbox=('InputSandbox = "payload.sh";' if sandbox else "") + ("AllowZippedISB = true;" if zipped else ""),
             more=more,
         )
         (directory / "job.jdl").write_text(jdl)
@@ -192,18 +192,28 @@ class Grid:
                 JobId.parse(job.job)
                 self.jobs.append(job)
                 return job
-            self._half_submitted(result, word)
+            registered = self._half_submitted(result, word)
+            if registered and tries == 1:
+                return registered
             time.sleep(min(3.0, 0.3 + 0.4 * number))
         raise AssertionError(f"no submission in {tries}\n{result.stdout}\n{result.stderr}\n{self.node.logs()}")
 
-    def _half_submitted(self, result, word: str) -> None:
+    def start(self, job: Submitted) -> None:
+        """Start a job that was registered."""
+        result = self._client("glite-wms-job-submit", "--start", job.job)
+        assert result.returncode == 0, result.stdout + result.stderr
+        job.started = True
+
+    def _half_submitted(self, result, word: str) -> Submitted | None:
         told = result.stdout + result.stderr
         assert result.returncode == 1, told
         assert "Traceback" not in told, told
         registered = re.search(r"the JobId is: (https://[^)\s]+)", told)
         self.incidents.append(f"submission of {word} failed: {' '.join(told.split())[-300:]}")
-        if registered:
-            self.jobs.append(Submitted(registered[1], word, started=False))
+        if not registered:
+            return None
+        self.jobs.append(Submitted(registered[1], word, started=False))
+        return self.jobs[-1]
 
     def _client(self, name: str, *arguments: str, cwd: Path | None = None, timeout: float = 90):
         from node.environment import commands_directory

@@ -77,6 +77,8 @@ CASES = [
     Case("ce.cancel.committed", "ce", "cancel", always=True),
     Case("wmproxy.purge.committed", "wmproxy", "purge", always=True),
     Case("wmproxy.acl.written", "wmproxy", "acl", always=True),
+    Case("wmproxy.unpack.read", "wmproxy", "zipped", always=True),
+    Case("wmproxy.unpack.moved", "wmproxy", "zipped"),
     Case("wmproxy.perusal.merged", "wmproxy", "perusal", always=True),
     Case("wmproxy.perusal.removed", "wmproxy", "perusal"),
     *(
@@ -188,6 +190,15 @@ class Flows:
         sandbox = self.grid.node.root / "sandbox"
         unique = job.job.rpartition("/")[2]
         self.grid.until(lambda: not list(sandbox.rglob(f"*{unique}")), 20, f"the sandbox of {job.job} is left")
+
+    def zipped(self) -> None:
+        """The input sandbox is an archive; the start that was cut off is asked for again, and the job runs."""
+        self.arm()
+        job = self.grid.submit(zipped=True, tries=1)
+        self.died()
+        self.grid.ready()
+        assert not job.started
+        self.grid.start(job)
 
     def acl(self) -> None:
         """People are let in; whether or not the answer came, all are on the list or none, and the owner is."""
