@@ -172,7 +172,10 @@ class Grid:
     def submit(
         self, *, sandbox: bool = True, seconds: float | None = None, tries: int = 8, more: str = ""
     ) -> Submitted:
-        """Submit until a submission is confirmed, as a user would while services come and go."""
+        """Submit until a submission is confirmed, as a user would while services come and go.
+
+        With a single try a job that was only registered is answered too.
+        """
         word = f"job-{next(self._numbers)}"
         pause = self.random.random() if seconds is None else seconds
         directory = Path(tempfile.mkdtemp(dir=self.node.work))
@@ -181,7 +184,7 @@ class Grid:
             executable="payload.sh" if sandbox else self.payload,
             word=word,
             seconds=f"{pause:.2f}",
-            sandbox=('InputSandbox = "payload.sh";' if sandbox else "") + ("AllowZippedISB = true;" if zipped else ""),
+            sandbox='InputSandbox = "payload.sh";' if sandbox else "",
             more=more,
         )
         (directory / "job.jdl").write_text(jdl)

@@ -194,7 +194,7 @@ class Flows:
     def zipped(self) -> None:
         """The input sandbox is an archive; the start that was cut off is asked for again, and the job runs."""
         self.arm()
-        job = self.grid.submit(zipped=True, tries=1)
+        job = self.grid.submit(more="AllowZippedISB = true;", tries=1)
         self.died()
         self.grid.ready()
         assert not job.started
