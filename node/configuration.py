@@ -86,6 +86,8 @@ class WmproxySection:
     quota_hard: int = -1
     max_waiting_jobs: int = 50_000
     waiting_lifetime: float = 1_209_600.0
+    gridftp_host: str = ""
+    gridftp_port: int = 2811
     registration_deadline: float = 10.0
     match_deadline: float = 60.0
     limit: tuple[LimitSection, ...] = ()

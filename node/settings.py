@@ -64,6 +64,8 @@ class Settings:
             quota_hard=conf.wmproxy.quota_hard,
             max_waiting_jobs=conf.wmproxy.max_waiting_jobs,
             waiting_lifetime=conf.wmproxy.waiting_lifetime,
+            gridftp_host=conf.wmproxy.gridftp_host,
+            gridftp_port=conf.wmproxy.gridftp_port,
             registration_deadline=conf.wmproxy.registration_deadline,
             match_deadline=conf.wmproxy.match_deadline,
             expiry_period=conf.broker.expiry_period,

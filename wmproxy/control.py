@@ -135,7 +135,7 @@ class Controller:
                 raise WrongPhase(str(record.job), f"{whose} current status doesn't allow purge operation")
 
     def output_files(self, record: Job) -> list[tuple[str, int]]:
-        """``(URI, size in bytes)`` of each output file of a job that is Done or Aborted.
+        """``(name, size in bytes)`` of each output file of a job that is Done or Aborted.
 
         :raises NotForCompound: for a compound job; its nodes have the output.
         :raises WrongPhase: in every other state.
@@ -147,9 +147,7 @@ class Controller:
         if progress is None or progress.end not in (End.DONE, End.ABORTED):
             raise WrongPhase(str(record.job), "Job current status doesn't allow getOutputFileList operation")
         directory = self._sandboxes.of(record.job).output
-        return [
-            (self._sandboxes.url(record.job, "output", path.name), size) for path, size in _regular_files(directory)
-        ]
+        return [(path.name, size) for path, size in _regular_files(directory)]
 
     def status(self, record: Job) -> JobState:
         """The job's state as the bookkeeping server tells it.

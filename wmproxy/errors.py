@@ -17,7 +17,8 @@
     ├── TooManyWaiting             1224, jobs that are registered and not started
     ├── OperationNotAllowed
     │   ├── WrongPhase             the job is past, or not yet at, the moment for this
-    │   │   └── InputMissing       a file was not uploaded before the start
+    │   │   ├── InputMissing       a file was not uploaded before the start
+    │   │   └── InputTooLarge      more was, by GridFTP
     │   ├── OwnersAclItem          the owner cannot be taken off the list
     │   ├── ProxyFileMissing       neither the job's proxy nor its backup is there
     │   ├── NotForCompound         the operation is for jobs without nodes
@@ -304,6 +305,15 @@ class InputMissing(WrongPhase):
         super().__init__(
             job, f"the input sandbox is not complete, {', '.join(names)} has not been uploaded to {place}"
         )
+
+
+class InputTooLarge(WrongPhase):
+    """The input sandbox holds more than it may."""
+
+    def __init__(self, job: str, size: int, limit: int) -> None:
+        self.size = size
+        self.limit = limit
+        super().__init__(job, f"the input sandbox has {size} bytes, and it may have {limit}")
 
 
 class NotForCompound(OperationNotAllowed):

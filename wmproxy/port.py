@@ -19,9 +19,10 @@ from wmproxy.acl import AccessLists
 from wmproxy.authorization import AuthorizationPoint
 from wmproxy.control import Controller
 from wmproxy.descriptions import Descriptions
-from wmproxy.errors import IdEmpty, NothingMatches, ProtocolNotAvailable
+from wmproxy.errors import IdEmpty, NothingMatches
 from wmproxy.jobs import Job
 from wmproxy.perusal import Perusal
+from wmproxy.protocols import Protocols
 from wmproxy.quota import Quota
 from wmproxy.registration import Registered, Registration
 from wmproxy.sandboxes import Sandboxes
@@ -30,8 +31,6 @@ from wmproxy.start import Starter
 from wsdl.operation import JDL, PROXY, operation
 from wsdl.service import Call
 from wsdl.types import DestURIStruct, JobIdStruct, JobStatusStruct, ProxyInfoStruct, StringAndLong
-
-PROTOCOLS = ("https",)
 
 _NEW_JOB = (*JDL, *PROXY, 1224, 1226, 1227)
 """Error codes of what makes a job."""
@@ -53,6 +52,7 @@ class WMProxyPort:
         acl: AccessLists,
         quota: Quota,
         descriptions: Descriptions,
+        protocols: Protocols,
     ) -> None:
         self._settings = settings
         self._authorization = authorization
@@ -65,6 +65,7 @@ class WMProxyPort:
         self._acl = acl
         self._quota = quota
         self._descriptions = descriptions
+        self._protocols = protocols
 
     # -- information -------------------------------------------------------------------------------------
 
@@ -81,7 +82,7 @@ class WMProxyPort:
     @operation("The protocols by which sandbox files are transferred.", Rule.KNOWN)
     def getTransferProtocols(self, call: Call) -> list[str]:
         self._authorization.known(call.environ, call.operation)
-        return list(PROTOCOLS)
+        return list(self._protocols.served)
 
     @operation("The bytes that the caller's sandboxes may have; -1 for any number.", Rule.KNOWN, key="getQuota")
     def getTotalQuota(self, call: Call) -> tuple[int, int]:
@@ -233,8 +234,13 @@ class WMProxyPort:
     @operation("The output files of a job, with their sizes.", Rule.READER, codes=(1226,))
     def getOutputFileList(self, call: Call, jobId: str, protocol: str) -> list[StringAndLong]:
         record = self._read(call, jobId)
-        _protocols(protocol or "default")
-        return [StringAndLong(uri, size) for uri, size in self._controller.output_files(record)]
+        wanted = protocol or "default"
+        self._protocols.chosen(wanted)
+        return [
+            StringAndLong(uri, size)
+            for name, size in self._controller.output_files(record)
+            for uri in self._protocols.uris(record.job, "output", name, wanted=wanted)
+        ]
 
     @operation("Where the input files of a job go.", Rule.WRITER)
     def getSandboxDestURI(self, call: Call, jobId: str, protocol: str) -> list[str]:
@@ -286,9 +292,10 @@ class WMProxyPort:
     @operation("What has come of a file of a running job since the last call.", Rule.READER, codes=(1226,))
     def getPerusalFiles(self, call: Call, jobId: str, file: str, allChunks: bool, protocol: str) -> list[str]:
         record = self._read(call, jobId)
-        protocols = _protocols(protocol or "default")
+        wanted = protocol or "default"
+        self._protocols.chosen(wanted)  # before chunks are merged, which makes them old
         names = self._perusal.files(record, file, all_chunks=allChunks)
-        return [self._sandboxes.url(record.job, "peek", name) for name in names for _ in protocols]
+        return [uri for name in names for uri in self._protocols.uris(record.job, "peek", name, wanted=wanted)]
 
     # -- shared ------------------------------------------------------------------------------------------
 
@@ -318,7 +325,7 @@ class WMProxyPort:
         return [StringAndLong(ce_id, rank) for ce_id, rank in answer.candidates]
 
     def _input_uris(self, record: Job, protocol: str) -> list[str]:
-        return [self._sandboxes.url(record.job, "input") for _ in _protocols(protocol or "all")]
+        return self._protocols.inputs(record.job, wanted=protocol or "all")
 
     def _tree(self, made: Registered) -> JobIdStruct:
         """What was registered, as clients of gLite know it: a simple job has an empty name, a compound one none."""
@@ -328,18 +335,6 @@ class WMProxyPort:
 
     def _input_path(self, record: Job) -> str:
         return f"{self._sandboxes.relative(record.job)}/input"
-
-
-def _protocols(wanted: str) -> tuple[str, ...]:
-    """The protocols that ``wanted`` stands for: ``all``, ``default`` or a name.
-
-    :raises ProtocolNotAvailable: for a name that is not served.
-    """
-    if wanted in ("all", "default"):
-        return PROTOCOLS
-    if wanted not in PROTOCOLS:
-        raise ProtocolNotAvailable(wanted, PROTOCOLS)
-    return (wanted,)
 
 
 def _client(call: Call) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +12,7 @@ from jdl.complete import complete_for_start
 from jdl.perusal import complete_perusal
 from jdl.sandbox import input_files
 from jdl.tree import ClassAd
-from wmproxy.errors import InputMissing
+from wmproxy.errors import InputMissing, InputTooLarge
 from wmproxy.jobs import Job
 from wmproxy.sandboxes import Sandboxes
 
@@ -70,6 +71,18 @@ def check_nodes_input(
         absent = [uri for uri in mine if unquote(uri[len(own) :]) not in present]
         if absent:
             raise InputMissing(str(node.job), _names(absent), own[:-1])
+
+
+def check_size(record: Job, sandboxes: Sandboxes, limit: int) -> None:
+    """Make sure that the input sandbox of a job or node is not larger than it may be.
+
+    :raises InputTooLarge: 1226.
+    """
+    total = 0
+    with contextlib.suppress(FileNotFoundError), os.scandir(sandboxes.of(record.job).input) as entries:
+        total = sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
+    if total > limit:
+        raise InputTooLarge(str(record.job), total, limit)
 
 
 def _names(uris: list[str]) -> list[str]:

@@ -40,6 +40,7 @@ from wmproxy.load import LoadLimiter
 from wmproxy.operations import DELEGATION_1, DELEGATION_2, PORT, keys
 from wmproxy.perusal import Perusal
 from wmproxy.port import WMProxyPort
+from wmproxy.protocols import Protocols
 from wmproxy.quota import Quota
 from wmproxy.recovery import Recovery
 from wmproxy.registration import Registration
@@ -117,6 +118,7 @@ class Application:
             self._parts.acl,
             self._parts.quota,
             self._parts.descriptions,
+            Protocols(sandboxes, settings.document_root, settings.gridftp_host, settings.gridftp_port),
         )
         delegation = DelegationPort(delegations, authorization.delegator)
         self.owner = authenticator.owner

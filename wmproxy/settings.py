@@ -25,6 +25,8 @@ class WmproxySettings:
     :ivar quota_hard: bytes of all sandboxes of one user that are taken at all; negative for any number.
     :ivar max_waiting_jobs: jobs of one user, nodes included, that may be registered and not started.
     :ivar waiting_lifetime: after which a job that was not started is aborted and removed.
+    :ivar gridftp_host: of a GridFTP server that serves ``document_root``; empty when there is none.
+    :ivar gridftp_port: of that server; 0 leaves it out of URIs.
     :ivar max_output_files: files in one output directory; patterns may bring more than are named.
     :ivar min_perusal_interval: the shortest PerusalTimeInterval, whole seconds, and that of jobs that name none.
     :ivar max_perusal_files: files of one job that are looked at while it runs.
@@ -65,6 +67,8 @@ class WmproxySettings:
     quota_hard: int = -1
     max_waiting_jobs: int = 50_000
     waiting_lifetime: float = 14 * 86_400.0
+    gridftp_host: str = ""
+    gridftp_port: int = 2811
     registration_deadline: float = 10.0
     match_deadline: float = 60.0
     expiry_period: float = 86_400.0

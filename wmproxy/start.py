@@ -15,6 +15,7 @@ from wmproxy.errors import IsNode, JobNotFound, WrongPhase
 from wmproxy.handover import Handover, Handovers
 from wmproxy.jobs import Job, Phase
 from wmproxy.ledger import Ledger
+from wmproxy.preparation import check_size
 from wmproxy.sandboxes import Sandboxes
 from wmproxy.settings import WmproxySettings
 from wmproxy.unpacking import Unpacking
@@ -75,6 +76,9 @@ class Starter:
     def _handover(self, record: Job, nodes: list[Job], client: str) -> Handover:
         ad = self._descriptions.to_start(record)
         self._unpacking.unpack(record, nodes, ad.strings("ZippedISB"))
+        if self._settings.gridftp_host:
+            for job in (record, *nodes):  # what came by GridFTP was not counted while it came
+                check_size(job, self._sandboxes, self._settings.max_input_sandbox)
         if not record.compound:
             return self._handovers.simple(record, ad, client)
         compound = self._descriptions.compound(record)
