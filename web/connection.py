@@ -10,6 +10,7 @@ the time that the client in all makes the server wait: :data:`PATIENCE` seconds 
 from __future__ import annotations
 
 import enum
+import itertools
 import logging
 import os
 import re
@@ -59,6 +60,7 @@ _SHORTEST: Final = 1e-3  # 0 would be the GSI socket's default
 Parked = Callable[[Hashable], AbstractContextManager[None]]
 
 _BODY: Final = re.compile(rb"\r\n(content-length|transfer-encoding|expect)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_NUMBERS: Final = itertools.count(1)
 _PIECE: Final = 64 << 10
 _LAST_WORDS: Final = 2.0
 _READ_ONCE: Final = 1 << 20
@@ -123,6 +125,7 @@ class Connection:
         self.name: str | None = None
         self.holder: Hashable = None
         self.tape: Tape | None = None
+        self._number = next(_NUMBERS)
         self.arrived = False
         self.plain: head.Head | None = None
         self.late = False
@@ -178,8 +181,7 @@ class Connection:
         """Record the request that begins, and its answer, if that is wanted."""
         if not recorder.wanted:
             return
-        name = f"{os.getpid()}-{id(self.raw):x}"
-        self.tape = recorder.tape(name, self.peer, self.server, bytes(self._head))
+        self.tape = recorder.tape(f"{os.getpid()}-{self._number}", self.peer, self.server, bytes(self._head))
 
     def begin(self) -> None:
         """Hand the head to the parser; from now on reads and writes wait for the client, within bounds."""
