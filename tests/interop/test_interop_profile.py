@@ -38,12 +38,11 @@ SLEEP = JDL.replace("/bin/echo", "/bin/sleep").replace('"x"', '"60"')
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 WMP = "http://glite.org/wms/wmproxy"
 GSIDE = "http://www.gridsite.org/namespaces/delegation-1"
-JSDL = {
-    "JobDescription": {
-        "JobIdentification": {"JobName": "profile"},
-        "DataStaging": [],
-    }
-}
+POSIX = etree.fromstring(
+    '<p:POSIXApplication xmlns:p="http://schemas.ggf.org/jsdl/2005/11/jsdl-posix"><p:Executable>/bin/echo</p:Executable>'
+    "<p:Argument>x</p:Argument><p:Output>o</p:Output></p:POSIXApplication>"
+)
+JSDL = {"JobDescription": {"JobIdentification": {"JobName": "profile"}, "Application": {"_value_1": [POSIX]}}}
 
 
 class _Adapter(HTTPAdapter):
