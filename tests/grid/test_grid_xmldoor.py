@@ -3,7 +3,7 @@
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -99,6 +99,7 @@ def outcome(data, **limits):
     return etree.tostring(root, encoding="unicode"), [element.tag for element in root.iter()]
 
 
+@settings(deadline=None)
 @given(HEADS, st.lists(PIECES, max_size=12), st.sampled_from(["utf-8", "utf-16", "latin-1"]))
 def test_small_documents_that_need_no_counting_are_read_as_those_that_do(head, pieces, encoding):
     data = f"{head}<a>{''.join(pieces)}</a>".encode(encoding, "xmlcharrefreplace")
@@ -107,6 +108,7 @@ def test_small_documents_that_need_no_counting_are_read_as_those_that_do(head, p
         assert outcome(data) == usual
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(1, 12))
 def test_depth_is_bounded_to_the_element_whichever_way_is_taken(depth, bound):
     data = b"<a>" * depth + b"</a>" * depth

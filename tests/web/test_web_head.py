@@ -9,7 +9,7 @@ from gunicorn.config import Config
 from gunicorn.http import wsgi
 from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName
 from gunicorn.http.parser import RequestParser
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from web import head
@@ -71,6 +71,7 @@ TARGETS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["POST", "GET", "HEAD", "PUT", "get"]),
     TARGETS,
