@@ -14,6 +14,7 @@ help:
 	@echo 'make check     ruff, mypy and the import contract'
 	@echo 'make docs      make the documents that are made from the code'
 	@echo 'make bench     measure, and print tables'
+	@echo 'make fuzz      fuzz the SOAP door and the JDL parser for a minute'
 	@echo 'make clean     remove .venv and what the tools left'
 
 install: $(STAMP)
@@ -42,6 +43,9 @@ docs: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+fuzz: install
+	PYTHONPATH=. $(BIN)/python tests/fuzz/soapdoor.py --seconds 60
 
 clean:
 	rm -rf $(VENV) *.egg-info build .mypy_cache .ruff_cache .import_linter_cache .hypothesis .grimp_cache
