@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,7 +96,7 @@ def write_wsi_log(folder: Path) -> Path:
             message.set("ID", str(number))
             message.set("conversationID", str(entry["number"]))
             message.set("type", side)
-            message.set("timestamp", str(entry["requested" if side == "request" else "answered"]))
+            message.set("timestamp", str((side == "response" and entry["answered"]) or entry["requested"]))
             head, body = _halves((folder / entry[side]).read_bytes())
             for name, text in (
                 ("messageContent", body),
@@ -160,13 +161,17 @@ def _halves(data: bytes) -> tuple[str, str]:
 
 
 def _chunks(data: bytes) -> Iterator[bytes]:
+    """What is in the chunks; from the first one that makes no sense on, the bytes as they are."""
     while data:
-        line, _, data = data.partition(b"\r\n")
-        size = int(line.partition(b";")[0], 16)
-        if not size:
+        line, _, rest = data.partition(b"\r\n")
+        size = line.partition(b";")[0].strip()
+        if not re.fullmatch(rb"[0-9A-Fa-f]{1,8}", size):
+            yield data
             return
-        yield data[:size]
-        data = data[size + 2 :]
+        if not int(size, 16):
+            return
+        yield rest[: int(size, 16)]
+        data = rest[int(size, 16) + 2 :]
 
 
 def _text(data: bytes) -> str:

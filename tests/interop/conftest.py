@@ -122,13 +122,13 @@ def wire(make_node):
 
 
 @pytest.fixture(scope="session")
-def carl(wire) -> User:
-    """Who uses the node of the faults; alice by another road."""
+def user(wire) -> User:
+    """alice, on the node where every fault can be had."""
     return User(wire, "alice")
 
 
 @pytest.fixture(scope="session")
-def cases(wire, carl) -> list[Case]:
+def cases(wire, user) -> list[Case]:
     """One call for each of the nine typed faults."""
     port = caller(wire, "alice")
     waiting = port.call("jobRegister", jdl=WAITING, delegationId="wire")["id"]
@@ -139,13 +139,13 @@ def cases(wire, carl) -> list[Case]:
     return [
         Case("AuthenticationFault", 1206, "getVersion", {}, None),
         Case("AuthorizationFault", 1207, "jobRegister", {"jdl": "[]", "delegationId": "wire"}, no_voms),
-        Case("InvalidArgumentFault", 1507, "jobRegister", {"jdl": "[ = ]", "delegationId": "wire"}, carl.proxy),
+        Case("InvalidArgumentFault", 1507, "jobRegister", {"jdl": "[ = ]", "delegationId": "wire"}, user.proxy),
         Case("GetQuotaManagementFault", 1224, "getFreeQuota", {}, bob),
-        Case("NoSuitableResourcesFault", 1222, "jobListMatch", {"jdl": nobody, "delegationId": "wire"}, carl.proxy),
-        Case("GenericFault", 1218, "getJobStatus", {"jobId": job}, carl.proxy),
-        Case("JobUnknownFault", 1218, "jobStart", {"jobId": job}, carl.proxy),
-        Case("OperationNotAllowedFault", 1226, "jobStart", {"jobId": waiting}, carl.proxy),
-        Case("ServerOverloadedFault", 1228, "getACLItems", {"jobId": waiting}, carl.proxy),
+        Case("NoSuitableResourcesFault", 1222, "jobListMatch", {"jdl": nobody, "delegationId": "wire"}, user.proxy),
+        Case("GenericFault", 1218, "getJobStatus", {"jobId": job}, user.proxy),
+        Case("JobUnknownFault", 1218, "jobStart", {"jobId": job}, user.proxy),
+        Case("OperationNotAllowedFault", 1226, "jobStart", {"jobId": waiting}, user.proxy),
+        Case("ServerOverloadedFault", 1228, "getACLItems", {"jobId": waiting}, user.proxy),
     ]
 
 

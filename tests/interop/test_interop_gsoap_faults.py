@@ -74,14 +74,14 @@ def flags(tool) -> tuple[list[str], list[str]]:
 
 
 @pytest.fixture(scope="module", params=["served", "unrepaired", "historical"])
-def client(request, carl, tool, flags, tmp_path_factory):
+def client(request, user, tool, flags, tmp_path_factory):
     """A compiled client, as a function: credential, operation and values in, completed process out."""
     place = tmp_path_factory.mktemp(request.param)
     (place / "typemap.dat").write_text(TYPEMAP)
-    context = client_context(Path(carl.certificates))
+    context = client_context(Path(user.certificates))
     for name in DOCUMENTS:
-        with urllib.request.urlopen(f"{carl.endpoint}?wsdl={name}", context=context, timeout=30) as answer:
-            text = answer.read().decode().replace(f"{carl.endpoint}?wsdl=", "").replace(f"{carl.endpoint}?xsd=", "")
+        with urllib.request.urlopen(f"{user.endpoint}?wsdl={name}", context=context, timeout=30) as answer:
+            text = answer.read().decode().replace(f"{user.endpoint}?wsdl=", "").replace(f"{user.endpoint}?xsd=", "")
         if name == "WMProxy.wsdl" and request.param == "unrepaired":
             text = unrepaired(text)
         (place / name).write_text(text)
@@ -100,7 +100,7 @@ def client(request, carl, tool, flags, tmp_path_factory):
 
     def call(credential: str | None, operation: str, *values: str) -> subprocess.CompletedProcess:
         pem = credential or "-"
-        return carl.run(str(place / "client"), carl.endpoint, pem, carl.certificates, operation, *values)
+        return user.run(str(place / "client"), user.endpoint, pem, user.certificates, operation, *values)
 
     call.kind = request.param
     return call
@@ -118,23 +118,23 @@ def test_every_typed_fault_is_decoded_as_its_own_type(client, cases):
     assert len(decoded) == 9
 
 
-def test_all_three_ports_answer(client, carl):
+def test_all_three_ports_answer(client, user):
     if client.kind == "historical":
         pytest.skip("the commands of gLite used GridSite's own delegation client")
-    assert client(carl.proxy, "getVersion").stdout == "3.9.0\n"
-    assert "BEGIN CERTIFICATE REQUEST" in client(carl.proxy, "getProxyReq-1", "gsoap").stdout
-    refused = client(carl.proxy, "putProxy-1", "gsoap", "nonsense")
+    assert client(user.proxy, "getVersion").stdout == "3.9.0\n"
+    assert "BEGIN CERTIFICATE REQUEST" in client(user.proxy, "getProxyReq-1", "gsoap").stdout
+    refused = client(user.proxy, "putProxy-1", "gsoap", "nonsense")
     assert refused.returncode == 2
     assert refused.stdout.startswith("DelegationException-1\nthe proxy for the delegation id")
-    assert client(carl.proxy, "getNewProxyReq-2").stdout.strip()
-    assert int(client(carl.proxy, "getTerminationTime-2", "wire").stdout) > 0
-    unknown = client(carl.proxy, "getTerminationTime-2", "never-delegated")
+    assert client(user.proxy, "getNewProxyReq-2").stdout.strip()
+    assert int(client(user.proxy, "getTerminationTime-2", "wire").stdout) > 0
+    unknown = client(user.proxy, "getTerminationTime-2", "never-delegated")
     assert unknown.returncode == 2 and unknown.stdout.startswith("DelegationException-2\n")
 
 
-def test_structures_lists_and_jsdl_go_both_ways(client, carl):
+def test_structures_lists_and_jsdl_go_both_ways(client, user):
     """gSOAP sends JSDL's children unqualified, as the contract's including schema has them."""
-    answer = client(carl.proxy, "structures", "wire")
+    answer = client(user.proxy, "structures", "wire")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     job, described, places, proxy, dag, quota = answer.stdout.splitlines()
     assert re.fullmatch(r"https://localhost:\d+/[\w-]{22}", job)

@@ -38,19 +38,19 @@ def run(place: Path, *command: str) -> subprocess.CompletedProcess:
 
 
 @pytest.fixture(scope="module")
-def place(carl, tool, tmp_path_factory) -> Path:
+def place(user, tool, tmp_path_factory) -> Path:
     """A directory with the served description, and the trusted CAs as a key store."""
     tool("java", "default-jdk-headless")
     made = tmp_path_factory.mktemp("java")
-    context = client_context(Path(carl.certificates))
-    with urllib.request.urlopen(f"{carl.endpoint}?wsdl=WMProxy-alone.wsdl", context=context, timeout=30) as answer:
+    context = client_context(Path(user.certificates))
+    with urllib.request.urlopen(f"{user.endpoint}?wsdl=WMProxy-alone.wsdl", context=context, timeout=30) as answer:
         text = answer.read().decode()
     for name in re.findall(r'schemaLocation="[^"]*[?]xsd=([^"]+)"', text):
-        with urllib.request.urlopen(f"{carl.endpoint}?xsd={name}", context=context, timeout=30) as answer:
+        with urllib.request.urlopen(f"{user.endpoint}?xsd={name}", context=context, timeout=30) as answer:
             (made / name).write_bytes(answer.read())
-    (made / "WMProxy.wsdl").write_text(text.replace(f"{carl.endpoint}?xsd=", ""))
+    (made / "WMProxy.wsdl").write_text(text.replace(f"{user.endpoint}?xsd=", ""))
     keytool = tool("keytool", "default-jdk-headless")
-    for number, path in enumerate(sorted(Path(carl.certificates).glob("*.0"))):
+    for number, path in enumerate(sorted(Path(user.certificates).glob("*.0"))):
         run(made, keytool, "-importcert", "-noprompt", "-storetype", "PKCS12", "-keystore", "trust.p12",
             "-storepass", PASSWORD, "-alias", f"ca{number}", "-file", str(path))  # fmt: skip
     return made
@@ -67,7 +67,7 @@ def key_store(place: Path, credential: str) -> str:
     return str(path)
 
 
-def jaxws(carl, tool, place):
+def jaxws(user, tool, place):
     tool("wsimport", "jaxws")
     jars = classpath(*JAXWS)
     run(place, tool("wsimport", "jaxws"), "-quiet", "-keep", "-Xnocompile", "-d", ".", "WMProxy.wsdl")
@@ -80,12 +80,12 @@ def jaxws(carl, tool, place):
         store = "-" if credential is None else key_store(place, credential)
         document = (place / "WMProxy.wsdl").as_uri()
         return run(place, tool("java", "default-jdk-headless"), "-cp", f"out:{jars}", "JaxWsClient", document,
-                   carl.endpoint, store, "trust.p12", operation, *values)  # fmt: skip
+                   user.endpoint, store, "trust.p12", operation, *values)  # fmt: skip
 
     return call
 
 
-def axis(carl, tool, place):
+def axis(user, tool, place):
     if not (JARS / "axis.jar").exists():
         pytest.skip("Axis is not installed (Debian: apt-get install libaxis-java)")
     jars = classpath(*AXIS)
@@ -101,15 +101,15 @@ def axis(carl, tool, place):
         if credential is not None:
             stores += [f"-Djavax.net.ssl.keyStore={key_store(place, credential)}",
                        f"-Djavax.net.ssl.keyStorePassword={PASSWORD}"]  # fmt: skip
-        return run(place, java, *stores, "-cp", f"out-axis:{jars}", "AxisClient", carl.endpoint, operation, *values)
+        return run(place, java, *stores, "-cp", f"out-axis:{jars}", "AxisClient", user.endpoint, operation, *values)
 
     return call
 
 
 @pytest.fixture(scope="module", params=[jaxws, axis], ids=lambda make: make.__name__)
-def client(request, carl, tool, place):
+def client(request, user, tool, place):
     """A client, as a function: credential, operation and values in, printed lines out."""
-    call = request.param(carl, tool, place)
+    call = request.param(user, tool, place)
     return lambda *values: [line for line in call(*values).stdout.splitlines() if line]
 
 
@@ -123,7 +123,7 @@ def test_every_typed_fault_is_decoded_as_its_own_type(client, cases):
     assert len(told) == 9
 
 
-def test_a_job_is_registered(client, carl):
-    assert client(carl.proxy, "getVersion")[-1] == "3.9.0"
+def test_a_job_is_registered(client, user):
+    assert client(user.proxy, "getVersion")[-1] == "3.9.0"
     jdl = '[ Executable = "/bin/true"; Requirements = true; Rank = 1; ]'
-    assert re.fullmatch(r"https://localhost:\d+/[\w-]{22}", client(carl.proxy, "jobRegister", jdl, "wire")[-1])
+    assert re.fullmatch(r"https://localhost:\d+/[\w-]{22}", client(user.proxy, "jobRegister", jdl, "wire")[-1])

@@ -237,18 +237,18 @@ def _raw(user, data: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def traffic(record, carl, wire, cases) -> Traffic:
+def traffic(record, user, wire, cases) -> Traffic:
     faults = set()
     with contextlib.ExitStack() as stack:
-        session = stack.enter_context(session_of(carl, carl.proxy))
+        session = stack.enter_context(session_of(user, user.proxy))
         with record("wmproxy") as proper:
-            every_operation(Caller(carl, carl.proxy, session), carl, wire)
+            every_operation(Caller(user, user.proxy, session), user, wire)
             for case in cases:
-                own = stack.enter_context(session_of(carl, case.credential))
-                caller = Caller(carl, case.credential, own)
+                own = stack.enter_context(session_of(user, case.credential))
+                caller = Caller(user, case.credential, own)
                 caller(case.operation, *case.parts.values())
         with record("wmproxy") as improper:
-            misbehave(carl, session)
+            misbehave(user, session)
     told = _soap(recorded(proper)), _soap(recorded(improper, "response"))
     for exchange in told[0]:
         detail = None if exchange.response.fault is None else exchange.response.fault.find("detail")
@@ -342,10 +342,10 @@ def test_the_traffic_of_the_other_services_conforms(record, wire, service: str, 
     assert judged >= 1
 
 
-def test_the_log_for_the_wsi_analyzer_has_every_message(record, carl) -> None:
-    with record("wmproxy") as folder, session_of(carl, carl.proxy) as session:
+def test_the_log_for_the_wsi_analyzer_has_every_message(record, user) -> None:
+    with record("wmproxy") as folder, session_of(user, user.proxy) as session:
         for data, headers in ((envelope(VERSION), XML), (envelope(VERSION).decode().encode("utf-16"), XML)):
-            session.send(requests.Request("POST", carl.endpoint, data=data, headers=headers).prepare(), timeout=30)
+            session.send(requests.Request("POST", user.endpoint, data=data, headers=headers).prepare(), timeout=30)
     log = etree.parse(str(folder / "log.xml")).getroot()
     space = "{http://www.ws-i.org/testing/2003/03/log/}"
     entries = log.findall(f"{space}messageEntry")

@@ -27,15 +27,15 @@ class _Transport(HttpTransport):
 
 
 @pytest.fixture(scope="module")
-def client(carl, tmp_path_factory):
+def client(user, tmp_path_factory):
     """Makes a client of a port: ``client(credential, port)``."""
     logging.getLogger("suds").setLevel(logging.CRITICAL)
 
     def make(credential: str | None, port: str = "WMProxy_PortType"):
-        context = ssl.create_default_context(capath=carl.certificates)
+        context = ssl.create_default_context(capath=user.certificates)
         if credential is not None:
             context.load_cert_chain(credential)
-        made = Client(f"{carl.endpoint}?wsdl", transport=_Transport(context), cache=None, faults=True)
+        made = Client(f"{user.endpoint}?wsdl", transport=_Transport(context), cache=None, faults=True)
         made.set_options(service="WMProxy", port=port)
         return made.service
 
@@ -55,16 +55,16 @@ def test_every_typed_fault_is_decoded_as_its_own_type(client, cases):
     assert len(decoded) == 9
 
 
-def test_all_three_ports_answer(client, carl):
-    assert client(carl.proxy).getVersion() == "3.9.0"
-    assert "BEGIN CERTIFICATE REQUEST" in client(carl.proxy, "WMProxyDelegation_PortType").getProxyReq("suds")
-    second = client(carl.proxy, "WMProxyDelegation2_PortType")
+def test_all_three_ports_answer(client, user):
+    assert client(user.proxy).getVersion() == "3.9.0"
+    assert "BEGIN CERTIFICATE REQUEST" in client(user.proxy, "WMProxyDelegation_PortType").getProxyReq("suds")
+    second = client(user.proxy, "WMProxyDelegation2_PortType")
     assert second.getNewProxyReq().delegationID
     assert second.getTerminationTime("wire").year > 2000
 
 
-def test_a_job_is_registered_and_its_places_told(client, carl):
-    port = client(carl.proxy)
+def test_a_job_is_registered_and_its_places_told(client, user):
+    port = client(user.proxy)
     job = port.jobRegister('[ Executable = "/bin/true"; Requirements = true; Rank = 1; ]', "wire")
     assert job.id.startswith("https://") and job.path.endswith("/input")
     assert [str(place) for place in port.getSandboxDestURI(job.id, "https").Item]

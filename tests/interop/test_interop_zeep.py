@@ -32,17 +32,17 @@ class _Adapter(HTTPAdapter):
 
 
 @pytest.fixture(scope="module")
-def client(carl):
+def client(user):
     """Makes a client: ``client(credential)``."""
     made = []
 
     def make(credential: str | None) -> zeep.Client:
         session = requests.Session()
         session.trust_env = False
-        session.mount("https://", _Adapter(carl.certificates, credential))
+        session.mount("https://", _Adapter(user.certificates, credential))
         made.append(session)
         transport = zeep.Transport(session=session, timeout=60, operation_timeout=60)
-        return zeep.Client(f"{carl.endpoint}?wsdl", transport=transport, settings=zeep.Settings(strict=True))
+        return zeep.Client(f"{user.endpoint}?wsdl", transport=transport, settings=zeep.Settings(strict=True))
 
     yield make
     for session in made:
@@ -50,8 +50,8 @@ def client(carl):
 
 
 @pytest.fixture(scope="module")
-def alice(client, carl):
-    return client(carl.proxy)
+def alice(client, user):
+    return client(user.proxy)
 
 
 def test_every_typed_fault_is_decoded_as_its_own_type(client, cases):
