@@ -25,6 +25,12 @@ MAX_XML_BYTES: Final = 8 << 20
 MAX_XML_ELEMENTS: Final = 200_000
 """Elements of one XML document from outside."""
 
+MAX_REQUEST_ELEMENTS: Final = 50_000
+"""Elements of one SOAP request; answers may have more."""
+
+MAX_XML_NAMESPACES: Final = 20_000
+"""Namespace declarations of one XML document from outside."""
+
 MAX_XML_DEPTH: Final = 100
 """Depth of one XML document from outside."""
 

@@ -12,6 +12,7 @@ from typing import Final
 from lxml import etree
 
 from grid import xmldoor
+from grid.limits import MAX_XML_ELEMENTS
 from grid.xmldoor import XmlRefused
 from wsdl.codec import set_text
 from wsdl.faults import FaultCode, WireFault, historical_form
@@ -31,14 +32,16 @@ class EnvelopeRefused(Exception):
         super().__init__(text)
 
 
-def body_entry(data: bytes, understood: frozenset[str] = frozenset()) -> etree._Element:
+def body_entry(
+    data: bytes, understood: frozenset[str] = frozenset(), *, max_elements: int = MAX_XML_ELEMENTS
+) -> etree._Element:
     """The only child of soap:Body: a request's or an answer's wrapper element, or a fault.
 
     :param understood: Clark names of header entries that may say mustUnderstand.
     :raises EnvelopeRefused: when the document or the envelope is not acceptable.
     """
     try:
-        root = xmldoor.parse(data)
+        root = xmldoor.parse(data, max_elements=max_elements)
     except XmlRefused as error:
         raise EnvelopeRefused("Client", error.description) from error
     if root.tag != ENVELOPE:

@@ -15,6 +15,7 @@ from typing import Any
 from lxml import etree
 
 from grid.errors import GridError
+from grid.limits import MAX_REQUEST_ELEMENTS
 from wsdl import envelope
 from wsdl.codec import Codec, ValueUnfit
 from wsdl.contract import Operation
@@ -89,7 +90,7 @@ class SoapProtocol(ProtocolBase):  # type: ignore[misc]
         :raises SoapFault: when it is no request for an operation of the contract.
         """
         try:
-            entry = envelope.body_entry(data, self._understood)
+            entry = envelope.body_entry(data, self._understood, max_elements=MAX_REQUEST_ELEMENTS)
         except EnvelopeRefused as error:
             raise SoapFault(error.fault) from None
         found = self._by_wrapper.get(entry.tag)

@@ -1,5 +1,6 @@
 """What comes in through the XML door, and what does not."""
 
+import time
 from unittest import mock
 
 import pytest
@@ -28,6 +29,20 @@ LAUGHS = b'<!DOCTYPE a [<!ENTITY l0 "lol">' + b"".join(
 def test_a_doctype_is_refused_whatever_it_holds(document):
     with pytest.raises(XmlRefused, match=r"DOCTYPE|entit|Entity"):
         xmldoor.parse(document)
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (b"<a>" + b"<b/>" * 402_000 + b"</a>", "more than 200000 elements"),
+        (b"<a " + b" ".join(b"xmlns:n%d='u'" % n for n in range(30_000)) + b"/>", "20000 namespace declarations"),
+    ],
+)
+def test_what_would_take_long_to_count_is_refused_at_once(document, reason):
+    begin = time.process_time()
+    with pytest.raises(XmlRefused, match=reason):
+        xmldoor.parse(document)
+    assert time.process_time() - begin < 0.1
 
 
 def test_a_refused_document_says_where():
