@@ -93,9 +93,8 @@ def historical_form(detail: etree._Element) -> etree._Element | None:
     """
     if namespace(str(detail.tag)) != WMPROXY or detail.get(XSI_TYPE) is None:
         return None
-    again = etree.Element("fault", nsmap={prefix: space for prefix, space in detail.nsmap.items() if prefix})
-    again.set(XSI_TYPE, detail.get(XSI_TYPE, ""))
-    again.extend(copy.deepcopy(child) for child in detail)
+    again = copy.deepcopy(detail)
+    again.tag = "fault"
     return again
 
 
