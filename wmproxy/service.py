@@ -49,6 +49,7 @@ from wmproxy.settings import WmproxySettings
 from wmproxy.start import Starter
 from wmproxy.unpacking import Unpacking
 from wmproxy.uploads import SandboxPolicy
+from wmproxy.waiting import WaitingJobs
 from wsdl.contract import Contract
 from wsdl.documents import Documents
 from wsdl.faults import FaultWriter
@@ -98,7 +99,8 @@ class Application:
         trust = TrustStore(settings.certificate_directory, settings.voms_directory)
         delegations = DelegationStore(DelegationSettings(settings.delegation_directory), trust, self._pool)
         self._recovery = self._parts.recovery().start()
-        hourly = (delegations.sweep, self._recovery.finish, self._parts.quota.recount)
+        waiting = WaitingJobs(settings, self._parts.ledger, self._parts.sandboxes)
+        hourly = (delegations.sweep, self._recovery.finish, waiting.expire, self._parts.quota.recount)
         self._housekeeping = Housekeeping(settings.run_directory / "wmproxy.housekeeping", hourly)
         authenticator = Authenticator(trust)
         authorization = AuthorizationPoint(
