@@ -215,8 +215,9 @@ class Flows:
 
     def perusal(self) -> None:
         """A file is looked at, and the call that merges its chunks dies."""
-        job = self.grid.submit(more="PerusalFileEnable = true;", seconds=0)
-        self.grid.call("enableFilePerusal", jobId=job.job, fileList=["out.txt"])
+        with self.grid.hold():  # only then the payload writes and ends
+            job = self.grid.submit(more="PerusalFileEnable = true;", seconds=0)
+            self.grid.call("enableFilePerusal", jobId=job.job, fileList=["out.txt"])
         self.grid.settle(40)
         self.arm()
         assert self.grid.look(job.job) is None
