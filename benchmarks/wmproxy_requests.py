@@ -69,7 +69,7 @@ def _envelope(operation: str, parts: str) -> bytes:
 
 def measure_get_version(node: ScratchNode, quick: bool) -> list[Figure]:
     """getVersion in process, over kept and over new connections."""
-    return _measured(node, "getVersion", lambda: get_version(), quick)
+    return _measured(node, "getVersion", get_version, quick)
 
 
 def measure_register(node: ScratchNode, quick: bool) -> list[Figure]:
