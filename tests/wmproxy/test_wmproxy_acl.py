@@ -207,3 +207,25 @@ def test_who_is_on_no_list_gets_the_answer_of_a_job_that_does_not_exist(alice, b
         assert answer.value("ErrorCode") == "1218"
         texts.append(re.sub(r"<Timestamp>[^<]+", "", answer.text).replace(wanted, "JOB"))
     assert texts[0] == texts[1]
+
+
+def test_the_nodes_of_a_compound_job_follow_its_list(node, alice, bob, names, sandbox_path):
+    nodes = ",".join(
+        '[ Executable = "/bin/echo"; Arguments = "node"; StdOutput = "out"; OutputSandbox = { "out" }; ]'
+        for _ in range(2)
+    )
+    text = f'[ Type = "collection"; Requirements = true; Rank = 1; Nodes = {{ {nodes} }}; ]'
+    answer = alice.call(f"<w:jobSubmit><jdl>{text}</jdl><delegationId>wire</delegationId></w:jobSubmit>")
+    parent, first, second = re.findall("<id>(.*?)</id>", answer.text)
+    assert node.wait(parent).startswith("Done")
+    for one in (parent, first, second):
+        assert call(bob, "getJobStatus", one).value("ErrorCode") == "1218"
+    assert add(alice, first, names[1]).status == 200  # by a node, for all of them
+    for one in (parent, first, second):
+        assert items(alice, one) == [*names]
+        assert call(bob, "getJobStatus", one).value("status") == "Done"
+        assert call(bob, "getJobProxyInfo", one).status == 200
+        assert call(bob, "jobPurge", one).fault().code == "1207"
+    assert bob.http("GET", f"{sandbox_path(second)}/output/out").body == b"node\n"
+    assert remove(alice, second, names[1]).status == 200
+    assert bob.http("GET", f"{sandbox_path(first)}/output/out").status == 404
