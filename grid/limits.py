@@ -31,6 +31,9 @@ MAX_REQUEST_ELEMENTS: Final = 50_000
 MAX_XML_NAMESPACES: Final = 20_000
 """Namespace declarations of one XML document from outside."""
 
+MAX_XML_EQUALS: Final = 400_000
+"""Equals signs of one XML document from outside: each attribute has one, and texts have some."""
+
 MAX_XML_DEPTH: Final = 100
 """Depth of one XML document from outside."""
 

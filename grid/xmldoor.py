@@ -20,6 +20,7 @@ from grid.limits import (
     MAX_XML_BYTES,
     MAX_XML_DEPTH,
     MAX_XML_ELEMENTS,
+    MAX_XML_EQUALS,
     MAX_XML_NAMESPACES,
 )
 
@@ -79,6 +80,8 @@ def parse(
         raise XmlRefused(f"it has more than {max_elements} elements")
     if data.count(b"xmlns") > MAX_XML_NAMESPACES:
         raise XmlRefused(f"it has more than {MAX_XML_NAMESPACES} namespace declarations")
+    if data.count(b"=") > MAX_XML_EQUALS:
+        raise XmlRefused(f"it has more than {MAX_XML_EQUALS} attributes or equals signs")
     if _plain(data, min(2 * max_depth, max_elements)):
         try:
             return etree.fromstring(data, _small_parser())

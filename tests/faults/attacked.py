@@ -68,6 +68,7 @@ class Attacked:
         self.path = "/" + configuration.wmproxy_endpoint.split("/", 3)[3]
         users = node.root / "credentials" / "users"
         self.proxies = {name: users / name / "proxy.pem" for name in ("alice", "bob")}
+        self._master = node.status()["services"]["wmproxy"]["pid"]
         self._contexts: dict[str | None, ssl.SSLContext] = {}
 
     # -- bytes ---------------------------------------------------------------------------------------------
@@ -142,9 +143,10 @@ class Attacked:
 
     def workers(self) -> list[int]:
         """The processes that answer requests."""
-        master = self.node.status()["services"]["wmproxy"]["pid"]
-        tasks = Path(f"/proc/{master}/task").glob("*/children")
-        return [int(child) for task in tasks for child in task.read_text().split()]
+        tasks = Path(f"/proc/{self._master}/task").glob("*/children")
+        found = [int(child) for task in tasks for child in task.read_text().split()]
+        assert found, "WMProxy has been started again: it did not survive an attack"
+        return found
 
     def cost(self) -> Cost:
         """What all workers hold now."""

@@ -35,6 +35,7 @@ def test_a_doctype_is_refused_whatever_it_holds(document):
     ("document", "reason"),
     [
         (b"<a>" + b"<b/>" * 402_000 + b"</a>", "more than 200000 elements"),
+        (b"<a " + b" ".join(b"n%d=''" % n for n in range(450_000)) + b"/>", "400000 attributes"),
         (b"<a " + b" ".join(b"xmlns:n%d='u'" % n for n in range(30_000)) + b"/>", "20000 namespace declarations"),
     ],
 )
