@@ -150,6 +150,11 @@ class Recovery:
         """The ends of the nodes that L&B made with their parent's registration."""
         if not record.compound:
             return []
-        nodes = (record.job.child(SEED, index) for index in range(len(self._descriptions.compound(record).nodes)))
+        try:
+            count = len(self._descriptions.compound(record).nodes)
+        except GridError as error:  # the parent's end must not hang on that
+            log.warning("the nodes of %s, whose registration was cut off, cannot be told apart: %s", record.job, error)
+            return []
+        nodes = (record.job.child(SEED, index) for index in range(count))
         logs = (JobLog(node, record.owner, Source.NetworkServer, None, self._settings.host) for node in nodes)
         return [joblog.event("Abort", reason=reason) for joblog in logs]
