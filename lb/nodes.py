@@ -6,6 +6,7 @@ node that moves costs the same whatever their number.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
@@ -13,10 +14,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.engine import Row
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from lb import tables
 from lb.children import COLLECTIONS, Histogram, Newborns, NodeClass, class_of
+from lb.errors import EventRefused
 from lb.events import Event
 from lb.status import STATUS_VERSION
 
@@ -35,13 +38,21 @@ _IDS: Final = (
 
 
 def add(connection: Connection, registration: Event) -> None:
-    """Make the nodes that a parent's RegJob names."""
+    """Make the nodes that a parent's RegJob names.
+
+    :raises EventRefused: when the identifier of one is taken: the sender is told so for good, and does not try again
+        for ever.
+    """
     newborns = Newborns.of(registration)
     if not newborns.count:
         return
     rows = _rows(newborns)
-    while some := list(islice(rows, _AT_ONCE)):
-        connection.execute(_ADD_NODES, some)
+    try:
+        while some := list(islice(rows, _AT_ONCE)):
+            connection.execute(_ADD_NODES, some)
+    except IntegrityError:
+        parent = registration.jobid
+        raise EventRefused(errno.EPERM, f"{parent} cannot be registered: an identifier of its nodes is taken") from None
     counts = {slot.value: 0 for slot in NodeClass} | {class_of(newborns.first).value: newborns.count}
     _add_histogram(connection, registration.jobid.unique, registration.get("jobtype"), counts)
 

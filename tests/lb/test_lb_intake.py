@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,8 +12,10 @@ from hypothesis import strategies as st
 from grid.states import Source
 from lb import tables, ulm
 from lb.admission import Sender
+from lb.children import NodeClass, class_of, collection_state
 from lb.errors import EventRefused
 from lb.intake import Intake, together
+from lb.status import from_json
 
 SERVICE = Sender("/O=Grid/CN=host/localhost", True)
 
@@ -108,3 +113,58 @@ def test_a_piece_reads_and_writes_its_job_once(new_trace):
         assert intake.store_all(connection, rest, SERVICE) == [True] * len(rest)
     assert len(rest) > 3
     assert len(statements) == 4, statements  # the job, what is known of the events, the events, the job
+
+
+def _collection(data, new_trace):
+    """The events of a collection's nodes, in some order, some twice."""
+    parent = new_trace()
+    registration = parent.register(jobtype="COLLECTION", nsubjobs="3", seed="WMPROXY")
+    events = []
+    for position in range(3):
+        node = new_trace(parent.jobid.child("WMPROXY", position))
+        node.successful()
+        events += node.events[: data.draw(st.integers(1, len(node.events)))]
+    events = data.draw(st.permutations(events))
+    events += data.draw(st.lists(st.sampled_from(events), max_size=6))
+    if data.draw(st.booleans()):
+        events.sort(key=lambda event: (str(event.jobid), event.seqcode))
+    return registration, events
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_collection_follows_its_nodes_alike_whether_events_come_in_pieces_or_one_by_one(new_trace, data):
+    registration, events = _collection(data, new_trace)
+    found = []
+    for way in (one_by_one, in_pieces):
+        with books().begin() as connection:
+            intake = Intake("localhost")
+            intake.store(connection, registration, SERVICE)
+            outcomes = way(intake, connection, events)
+            rows = connection.execute(sa.select(tables.jobs).order_by(tables.jobs.c.number)).mappings().all()
+            own, *nodes = rows
+            counted = connection.execute(sa.select(tables.histograms)).mappings().one()
+            classes = [class_of(from_json(node["status"])) for node in nodes]
+            assert {slot: counted[slot] for slot in NodeClass} == {slot: classes.count(slot) for slot in NodeClass}
+            assert [node["class"] for node in nodes] == classes
+            found.append((outcomes, nodes, own["state"]))
+            if own["state"] != "Cleared":  # what is cleared is gone, whatever comes late
+                assert collection_state({slot: classes.count(slot) for slot in NodeClass}) == own["state"] or all(
+                    one is NodeClass.REST for one in classes
+                )
+    assert found[0] == found[1]
+
+
+def test_a_registration_whose_nodes_identifiers_are_taken_is_refused_for_good(new_trace):
+    parent = new_trace()
+    registration = parent.register(jobtype="COLLECTION", nsubjobs="3", seed="WMPROXY")
+    taken = new_trace(parent.jobid.child("WMPROXY", 1)).register()
+    with books().connect() as connection:
+        intake = Intake("localhost")
+        intake.store(connection, taken, SERVICE)
+        with connection.begin_nested() as piece:
+            with pytest.raises(EventRefused, match="an identifier of its nodes is taken") as refused:
+                intake.store(connection, registration, SERVICE)
+            piece.rollback()
+        assert refused.value.minor == errno.EPERM
+        assert connection.execute(sa.select(tables.jobs.c.jobid)).scalars().all() == [str(taken.jobid)]
