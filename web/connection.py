@@ -39,6 +39,9 @@ HEAD_SECONDS: Final = 20.0
 HEAD_BYTES: Final = 96 << 10
 """Bytes of a head, whatever its lines; the parser's limits per line and field are tighter."""
 
+EMPTY_BYTES: Final = 16
+"""Bytes of empty lines before a request that mean nothing (RFC 9112 §2.2); more are no request."""
+
 GATHERED_BYTES: Final = 128 << 10
 """A body of at most so many bytes is waited for without a thread; a larger one, one of unknown length and one that
 waits for 100-continue are read by the application, which should know by then whose they are."""
@@ -134,6 +137,7 @@ class Connection:
         self._head = bytearray()
         self._wanted = 0  # bytes of head and body to be gathered; 0: the head is not complete
         self._end = 0  # of the head
+        self._empty = 0  # bytes of empty lines before it
         self._held = bytearray()
         self._shaken = False
         self._lingering = 0
@@ -203,6 +207,7 @@ class Connection:
     def rest(self, seconds: float) -> None:
         """A request is answered; wait up to ``seconds`` for the next."""
         self.served += 1
+        self._empty = 0
         if self.plain is None:
             self._head += self.parser.unreader.take_buffered()
         if self.tape is not None:
@@ -336,8 +341,9 @@ class Connection:
         return Need.SERVICE
 
     def _complete(self) -> bool:
-        while self._head.startswith(b"\r\n"):  # RFC 9112 §2.2: empty lines before a request mean nothing
+        while self._empty < EMPTY_BYTES and self._head.startswith(b"\r\n"):
             del self._head[:2]
+            self._empty += 2
         if not self._wanted:
             end = self._head.find(b"\r\n\r\n")
             if end < 0:

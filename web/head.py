@@ -20,7 +20,7 @@ MAX_BYTES: Final = 2048
 
 _REMEMBERED: Final = 512
 _LINE: Final = re.compile(r"(GET|HEAD|POST) (/[!-\"$->@-~]*)(?:\?([!-\"$-~]*))? HTTP/1\.1")
-_FIELD: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,60}):[ \t]*((?:[!-~](?:[ \t!-~]*[!-~])?)?)[ \t]*")
+_FIELD: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,60}):[ \t]*+((?:[!-~](?:[ \t!-~]*[!-~])?)?)[ \t]*")
 _LENGTH: Final = re.compile(r"[0-9]{1,9}")
 
 _NOT_PLAIN: Final = frozenset({"EXPECT", "TRANSFER_ENCODING", "TRAILER", "TE", "UPGRADE", "HTTP2_SETTINGS"})

@@ -224,7 +224,10 @@ class GsiWorker(Worker):  # type: ignore[misc]
                     connection.last()
                     continue
                 if not connection.quiet:
-                    continue
+                    if self._ready.empty():
+                        continue
+                    self._ready.put(owner, connection)  # who sends many requests at once waits his turn for each
+                    return holder
                 need = Need.READ  # the kernel knows of all that comes now
             if need is Need.END:
                 self._drop(connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -172,3 +173,11 @@ def test_fields_that_would_split_an_answer_are_refused_each_time(config: Config,
         with pytest.raises(error):
             response.start_response("200 OK", [field])
         assert response.headers == []
+
+
+def test_what_is_unusual_costs_no_more_than_its_bytes() -> None:
+    blank = b"POST /x HTTP/1.1\r\nHost: h\r\nX:" + b" \t" * 950 + b"\x80\r\n\r\n"
+    begin = time.process_time()
+    for number in range(50):
+        assert head.plain(blank.replace(b"/x", b"/%d" % number)) is None
+    assert time.process_time() - begin < 0.5

@@ -365,3 +365,25 @@ def test_settings_that_cannot_work_are_refused(grid: Any, tmp_path: Path) -> Non
             lambda: pytest.fail("made"),
             ServerSettings("x", ("127.0.0.1:1",), tmp_path / "no", grid.host_key, tmp_path),
         )
+
+
+def test_a_client_that_sends_many_requests_at_once_lets_others_in_between(start: Any, echo_source: str) -> None:
+    server = start(echo_source, threads=1)
+    with server.tls() as greedy:
+        greedy.sendall(get("/slow?0.03") * 100)
+        assert greedy.recv(4096).startswith(b"HTTP/1.1 200")
+        begin = time.monotonic()
+        assert once(server, "/") == (200, b"hello")
+        assert time.monotonic() - begin < 1.0, "he waits for one of the others' requests, not for all"
+        answers = b""
+        while answers.count(b"HTTP/1.1 200") < 99:
+            answers += greedy.recv(65536)
+
+
+def test_empty_lines_without_end_hold_no_thread_and_no_connection(
+    start: Any, echo_source: str, everything: Callable[[socket.socket], bytes]
+) -> None:
+    server = start(echo_source, threads=1)
+    with server.tls() as endless:
+        endless.sendall(b"\r\n" * 4000)
+        assert everything(endless).startswith(b"HTTP/1.1 400 ")
