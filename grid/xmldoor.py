@@ -36,6 +36,9 @@ _HARDENED: Final[dict[str, Any]] = {
     "recover": False,
 }
 
+WORN_BYTES: Final = 16 << 20
+"""After so many bytes of XML a thread is :func:`worn`."""
+
 _SMALL: Final = 64 << 10
 _UTF8: Final = re.compile(
     rb"""<(?:\?xml version=(["'])1\.0\1(?: encoding=(["'])(?i:utf-8|us-ascii)\2)? ?\?>\s*<)?[A-Za-z_]"""
@@ -75,6 +78,7 @@ def parse(
         raise XmlRefused(f"it has {len(data)} bytes, more than {max_bytes}")
     if not data.strip():
         raise XmlRefused("it is empty")
+    _thread.parsed = getattr(_thread, "parsed", 0) + len(data)
     # An element has two tags at the most, so this costs nothing and stops what would cost a second to count.
     if data.count(b"<") > 2 * max_elements + 1000:
         raise XmlRefused(f"it has more than {max_elements} elements")
@@ -115,6 +119,16 @@ def parse(
     if _has_doctype(root):
         raise XmlRefused("a DOCTYPE is not allowed")
     return root
+
+
+def worn() -> bool:
+    """Whether the calling thread has parsed so much that it should end and leave its work to another.
+
+    libxml2 keeps every name that it meets for as long as the thread lives: documents of ever new names would fill the
+    memory of a thread that never ends.
+    """
+    parsed: int = getattr(_thread, "parsed", 0)
+    return parsed >= WORN_BYTES
 
 
 def _has_doctype(element: etree._Element) -> bool:

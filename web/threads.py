@@ -38,12 +38,20 @@ class Threads(Generic[T]):
     :param count: threads that work at once.
     :param work: what to do with an item, given its owner; returns the owner who holds the thread then (it may be
         another than at the beginning, by :meth:`web.ready.ReadyQueue.move`).
+    :param worn: asked in a thread after each item: whether it should end, and another take its place.
     """
 
-    def __init__(self, count: int, ready: ReadyQueue[T], work: Callable[[Hashable, T], Hashable]) -> None:
+    def __init__(
+        self,
+        count: int,
+        ready: ReadyQueue[T],
+        work: Callable[[Hashable, T], Hashable],
+        worn: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._count = count
         self._ready = ready
         self._work = work
+        self._worn = worn
         self._active = 0
         self._parked: Counter[Hashable] = Counter()
         self._born = 0
@@ -87,7 +95,7 @@ class Threads(Generic[T]):
             self._spawn()
         return True
 
-    def _spawn(self) -> None:
+    def _spawn(self) -> bool:
         with self._lock:
             self._active += 1
             self._born += 1
@@ -98,6 +106,18 @@ class Threads(Generic[T]):
             with self._lock:
                 self._active -= 1
             log.warning("cannot start another thread; slow clients hold up others")
+            return False
+        return True
+
+    def _replaced(self) -> bool:
+        """Whether another thread takes the place of this one."""
+        with self._lock:
+            self._active -= 1
+        if self._spawn():
+            return True
+        with self._lock:
+            self._active += 1
+        return False
 
     def _run(self) -> None:
         while (taken := self._ready.get()) is not None:
@@ -107,3 +127,5 @@ class Threads(Generic[T]):
                 if self._active > self._count:  # one that waited has come back
                     self._active -= 1
                     return
+            if self._worn() and self._replaced():
+                return

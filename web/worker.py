@@ -26,6 +26,7 @@ from typing import Any, Final
 
 from gunicorn.workers.base import Worker
 
+from grid.xmldoor import worn
 from gsi.tls import ServerContext
 from web.connection import Connection, Need
 from web.exchange import Exchange
@@ -69,7 +70,7 @@ class GsiWorker(Worker):  # type: ignore[misc]
             sys.exit(0)
         self._poll = select.epoll()
         self._ready: ReadyQueue[Connection] = ReadyQueue(share(self.cfg.threads))
-        self._threads: Threads[Connection] = Threads(self.cfg.threads, self._ready, self._work)
+        self._threads: Threads[Connection] = Threads(self.cfg.threads, self._ready, self._work, worn)
         self._complained = -_COMPLAIN_SECONDS
         self._connections: set[Connection] = set()
         self._waiting: dict[int, Connection] = {}
@@ -224,7 +225,7 @@ class GsiWorker(Worker):  # type: ignore[misc]
                     connection.last()
                     continue
                 if not connection.quiet:
-                    if self._ready.empty():
+                    if self._ready.empty() and not worn():
                         continue
                     self._ready.put(owner, connection)  # who sends many requests at once waits his turn for each
                     return holder
@@ -232,7 +233,8 @@ class GsiWorker(Worker):  # type: ignore[misc]
             if need is Need.END:
                 self._drop(connection)
                 return holder
-            if connection.idle and self.alive and self._ready.empty() and connection.soon(_SOON_SECONDS):
+            at_leisure = self.alive and self._ready.empty() and not worn()
+            if connection.idle and at_leisure and connection.soon(_SOON_SECONDS):
                 continue
             self._wait(connection, need)
             return holder

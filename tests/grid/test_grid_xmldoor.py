@@ -1,5 +1,6 @@
 """What comes in through the XML door, and what does not."""
 
+import threading
 import time
 from unittest import mock
 
@@ -131,3 +132,20 @@ def test_depth_is_bounded_to_the_element_whichever_way_is_taken(depth, bound):
     assert ("deeper" in str(outcome(data, max_depth=bound)[0])) == (depth > bound)
     hollow = b"<a>" * (depth - 1) + b"<a/>" + b"</a>" * (depth - 1)
     assert ("deeper" in str(outcome(hollow, max_depth=bound)[0])) == (depth > bound)
+
+
+def test_a_thread_that_has_parsed_much_is_worn_and_another_is_not(monkeypatch):
+    monkeypatch.setattr(xmldoor, "WORN_BYTES", 1000)
+    found = []
+
+    def parse_much():
+        found.append(xmldoor.worn())
+        for _ in range(2):
+            xmldoor.parse(b"<a>%s</a>" % (b"b" * 600))
+        found.append(xmldoor.worn())
+
+    for _ in range(2):
+        thread = threading.Thread(target=parse_much)
+        thread.start()
+        thread.join()
+    assert found == [False, True] * 2

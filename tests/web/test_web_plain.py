@@ -83,7 +83,7 @@ ODD: dict[str, bytes] = {
     "expects": post("Content-Length: 3", "Expect: 100-continue", body=b"abc"),
     "expects more": post("Content-Length: 3", "Expect: 200-ok", body=b"abc"),
     "too large": post("Content-Length: 100001", body=b"x" * 100),
-    "hidden request": post("Content-Length: 48", body=b"GET /environ?smuggled HTTP/1.1\r\nHost: h\r\nA: 123\r\n\r\n"[:48]),
+    "hidden request": post("Content-Length: 40", body=b"GET /smuggled HTTP/1.1\r\nHost: hidden\r\n\r\n"),
     # lines
     "bare LF": b"GET / HTTP/1.1\nHost: h\n\n",
     "bare LF in a field": post("A: b\nContent-Length: 3", body=b"abc"),

@@ -152,3 +152,36 @@ def test_beyond_the_bound_slow_clients_hold_up_their_owner_and_nobody_else() -> 
     time.sleep(0.2)
     assert pool.served("slow")
     pool.ready.stop()
+
+
+def test_a_thread_that_is_worn_gives_its_place_to_another() -> None:
+    ready: ReadyQueue[int] = ReadyQueue(9)
+    mine = threading.local()
+    seen: list[tuple[int, str]] = []
+
+    def work(owner: Hashable, item: int) -> Hashable:
+        mine.done = getattr(mine, "done", 0) + 1
+        seen.append((mine.done, threading.current_thread().name))
+        return owner
+
+    threads = Threads(2, ready, work, lambda: mine.done >= 3)
+    before = set(threading.enumerate())
+
+    def those() -> int:
+        return len(set(threading.enumerate()) - before)
+
+    threads.start()
+    for number in range(300):
+        ready.put("owner", number)
+    end = time.monotonic() + 10
+    while len(seen) < 300 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert len(seen) == 300
+    assert max(done for done, _ in seen) == 3
+    while those() != 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert those() == 2
+    ready.stop()
+    while those() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert those() == 0

@@ -387,3 +387,31 @@ def test_empty_lines_without_end_hold_no_thread_and_no_connection(
     with server.tls() as endless:
         endless.sendall(b"\r\n" * 4000)
         assert everything(endless).startswith(b"HTTP/1.1 400 ")
+
+
+PARSER = """
+from grid import xmldoor
+xmldoor.WORN_BYTES = 1 << 20
+def memory(): return int(open("/proc/self/statm").read().split()[1]) * 4096
+class App:
+    def close(self): pass
+    def wsgi(self, environ, start):
+        xmldoor.parse(environ["wsgi.input"].read())
+        body = str(memory()).encode()
+        start("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+def make_app(place, trust): return App()
+"""
+
+
+def test_documents_of_ever_new_names_do_not_fill_the_memory(start: Any) -> None:
+    server = start(PARSER, threads=1)
+    kept = connection(server)
+    taken = []
+    for number in range(500):
+        names = "".join(f"<{'n' * 600}-{number}-{other}/>" for other in range(90))
+        status, body = ask(kept, "/", "POST", body=f"<r>{names}</r>".encode())
+        assert status == 200
+        taken.append(int(body))
+    kept.close()
+    assert max(taken) - taken[50] < 12 << 20, "of 27 million bytes"
