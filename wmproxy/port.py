@@ -143,12 +143,19 @@ class WMProxyPort:
         Rule.MEMBER,
         codes=_NEW_JOB,
         new_work=True,
+        key="jobRegister",
     )
     def jobRegisterJSDL(self, call: Call, jsdl: Mapping[str, object], delegationId: str) -> JobIdStruct:
         identity = self._member(call)
         return self._tree(self._registration.register(identity, to_jdl(jsdl), delegationId))
 
-    @operation("Registers a job that is described in JSDL and starts it.", Rule.MEMBER, codes=_NEW_JOB, new_work=True)
+    @operation(
+        "Registers a job that is described in JSDL and starts it.",
+        Rule.MEMBER,
+        codes=_NEW_JOB,
+        new_work=True,
+        key="jobSubmit",
+    )
     def jobSubmitJSDL(self, call: Call, delegationId: str, jsdl: Mapping[str, object]) -> JobIdStruct:
         identity = self._member(call)
         return self._tree(self._registration.submit(identity, to_jdl(jsdl), delegationId, _client(call)))
@@ -158,10 +165,9 @@ class WMProxyPort:
         Rule.MEMBER,
         codes=(*JDL, *PROXY, 1222, 1226),
         new_work=True,
+        key="jobListMatch",
     )
-    def jobListMatchJSDL(
-        self, call: Call, jsdl: Mapping[str, object], delegationId: str
-    ) -> list[StringAndLong]:
+    def jobListMatchJSDL(self, call: Call, jsdl: Mapping[str, object], delegationId: str) -> list[StringAndLong]:
         identity = self._member(call)
         return self._matches(identity, to_jdl(jsdl), delegationId)
 
@@ -175,9 +181,7 @@ class WMProxyPort:
         return templates.job_template(jobType, executable, arguments, requirements, rank)
 
     @operation("The description of a DAG, to be filled in.", Rule.KNOWN, codes=JDL)
-    def getDAGTemplate(
-        self, call: Call, dependencies: Mapping[str, object], requirements: str, rank: str
-    ) -> str:
+    def getDAGTemplate(self, call: Call, dependencies: Mapping[str, object], requirements: str, rank: str) -> str:
         self._authorization.known(call.environ, call.operation)
         return templates.dag_template(dependencies, requirements, rank)
 
@@ -198,9 +202,7 @@ class WMProxyPort:
         rank: str,
     ) -> str:
         self._authorization.known(call.environ, call.operation)
-        return templates.int_parametric_template(
-            attributes, param, parameterStart, parameterStep, requirements, rank
-        )
+        return templates.int_parametric_template(attributes, param, parameterStart, parameterStep, requirements, rank)
 
     @operation("The description of a job over strings, to be filled in.", Rule.KNOWN, codes=JDL)
     def getStringParametricJobTemplate(
@@ -339,4 +341,3 @@ class WMProxyPort:
 
 def _client(call: Call) -> str:
     return str(call.environ.get("REMOTE_ADDR") or "unknown")
-
