@@ -19,9 +19,10 @@ children.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from lxml import etree
 
@@ -33,6 +34,7 @@ from wsdl.schema import ComplexType, Member, Schemas, SimpleType
 Reader = Callable[[etree._Element], object]
 Writer = Callable[[etree._Element, object], None]
 MemberReader = Callable[[Iterable[etree._Element]], dict[str, object]]
+Function = TypeVar("Function", Reader, Writer)
 
 _JSDL: Final = "http://schemas.ggf.org/jsdl/"
 _TRUE: Final = ("true", "1")
@@ -83,7 +85,7 @@ class _Field(NamedTuple):
 
 
 class Codec:
-    """The readers and writers of one contract.  Safe for threads once built.
+    """The readers and writers of one contract, each compiled when it is first asked for.  Safe for threads.
 
     :param strict: read only what is exactly as the contract says.
     """
@@ -93,6 +95,7 @@ class Codec:
         self._strict = strict
         self._readers: dict[str, Reader] = {}
         self._writers: dict[str, Writer] = {}
+        self._compiling = threading.RLock()
         by_local: dict[str, str] = {}
         for name in schemas.elements:
             by_local.setdefault(local(name), name)
@@ -103,20 +106,34 @@ class Codec:
 
         It raises ValueError with a reason, or :class:`ValueRefused` for something inside.
         """
-        if name not in self._readers:
-            self._readers[name] = lambda element: self._readers[name](element)  # for types that hold themselves
-            self._readers[name] = self._compile_reader(name)
-        return self._readers[name]
+        found = self._readers.get(name)
+        if found is None:
+            with self._compiling:
+                if name not in self._readers:
+                    # For types that hold themselves, and for threads that come while it is compiled.
+                    self._readers[name] = lambda element: self._whole(self._readers, name)(element)
+                    self._readers[name] = self._compile_reader(name)
+                found = self._readers[name]
+        return found
 
     def writer(self, name: str) -> Writer:
         """The function that fills an element of this type with a value.
 
         It raises TypeError or ValueError with a reason, or :class:`ValueUnfit` for something inside.
         """
-        if name not in self._writers:
-            self._writers[name] = lambda element, value: self._writers[name](element, value)
-            self._writers[name] = self._compile_writer(name)
-        return self._writers[name]
+        found = self._writers.get(name)
+        if found is None:
+            with self._compiling:
+                if name not in self._writers:
+                    self._writers[name] = lambda element, value: self._whole(self._writers, name)(element, value)
+                    self._writers[name] = self._compile_writer(name)
+                found = self._writers[name]
+        return found
+
+    def _whole(self, compiled: Mapping[str, Function], name: str) -> Function:
+        """What is compiled for a type, once it is: another thread may be at it."""
+        with self._compiling:
+            return compiled[name]
 
     # ------------------------------------------------------------------ reading
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import string
+import sys
+import threading
 from decimal import Decimal
 from typing import Any
 
@@ -181,3 +183,40 @@ def test_form_and_groups_decide_qualification_and_occurrence() -> None:
     plain, formed, reference, chosen = kind.members
     assert (plain.tag, formed.tag, reference.tag) == ("plain", "{urn:a}formed", "{urn:a}global")
     assert reference.nillable and chosen.repeated and chosen.min_occurs == 0
+
+
+@pytest.mark.parametrize("half", ["reader", "writer"])
+def test_threads_that_use_a_type_for_the_first_time_at_once_do_not_meet_it_half_made(half: str) -> None:
+    name = f"{{{WMPROXY}}}JobIdStructType"
+    value = {"id": "a", "name": None, "path": None, "childrenJob": [{"id": "b", "childrenJob": []}]}
+    element = etree.Element("value")
+    CODEC.writer(name)(element, value)
+    wrong: list[BaseException] = []
+
+    def use(codec: Codec, gate: threading.Barrier) -> None:
+        gate.wait(5)
+        try:
+            if half == "reader":
+                codec.reader(name)(etree.fromstring(etree.tostring(element)))
+            else:
+                codec.writer(name)(etree.Element("value"), value)
+        except BaseException as error:  # noqa: BLE001 - shown below
+            wrong.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(40):
+            gate = threading.Barrier(4)
+            threads = [threading.Thread(target=use, args=(codec, gate)) for codec in [fresh()] for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert [type(error) for error in wrong] == []
+
+
+def fresh() -> Codec:
+    return Codec(Contract.load("WMProxy.wsdl").schemas)
