@@ -169,6 +169,7 @@ class Gacl:
             raise GaclError(f"the document is a <{_local(root)[:40]}>, not a <gacl>")
         if len(root) > MAX_ENTRIES:
             raise GaclError(f"it has {len(root)} entries, and at most {MAX_ENTRIES} are taken")
+        _no_text(root)
         return cls(tuple(_entry(element) for element in root))
 
     def permissions(self, caller: Caller) -> Permission:
@@ -223,6 +224,7 @@ class Gacl:
 def _entry(element: etree._Element) -> Entry:
     if _local(element) != "entry":
         raise GaclError(f"<{_local(element)[:40]}> is no entry (line {element.sourceline})")
+    _no_text(element)
     credentials: list[Credential] = []
     allow = deny = Permission.NONE
     for child in element:
@@ -244,8 +246,10 @@ def _entry(element: etree._Element) -> Entry:
 
 def _permissions(element: etree._Element) -> Permission:
     found = Permission.NONE
+    _no_text(element)
     for child in element:
         name = _local(child)
+        _no_text(child, empty=True)
         if name not in _PERMISSIONS or name == "none":
             raise GaclError(f"<{name[:40]}> is no permission (line {child.sourceline})")
         found |= _PERMISSIONS[name]
@@ -254,6 +258,10 @@ def _permissions(element: etree._Element) -> Permission:
 
 def _credential(element: etree._Element) -> Credential:
     kind = _local(element)
+    _no_text(element)
+    for child in element:
+        if len(child):
+            raise GaclError(f"<{_local(child)[:40]}> holds an element where nothing belongs (line {child.sourceline})")
     if kind == "voms-cred":  # the older notation: <vo> and <group>
         return _older_voms(element)
     if kind not in _NAMES:
@@ -273,10 +281,20 @@ def _credential(element: etree._Element) -> Credential:
         raise GaclError(f"{error.description} (line {element.sourceline})") from error
 
 
+def _no_text(element: etree._Element, *, empty: bool = False) -> None:
+    """Refuse text between elements, which would be lost.
+
+    :param empty: refuse elements too.
+    """
+    texts = (element.text, *(child.tail for child in element))
+    if any(text and not text.isspace() for text in texts) or (empty and len(element)):
+        raise GaclError(f"<{_local(element)[:40]}> holds something where nothing belongs (line {element.sourceline})")
+
+
 def _older_voms(element: etree._Element) -> Credential:
     members = {_local(child): (child.text or "").strip() for child in element}
     vo, group = members.get("vo", ""), members.get("group", "")
-    if set(members) - {"vo", "group"} or not vo:
+    if set(members) - {"vo", "group"} or len(members) != len(element) or not vo:
         raise GaclError(f"<voms-cred> must hold <vo> and perhaps <group> (line {element.sourceline})")
     path = "/".join(part for part in (vo, *group.split("/")) if part)
     try:

@@ -125,13 +125,33 @@ def test_a_deny_entry_never_gives_anything(listed, more):
         ("<gacl><entry><person><dn>/O=x</dn><dn>/O=y</dn></person></entry></gacl>", "<person> must hold <dn>"),
         ("<gacl><entry><person><dn>/O=x%00</dn></person></entry></gacl>", "<person> holds no name"),
         ("<gacl><entry><voms><fqan>/vo/../x</fqan></voms></entry></gacl>", "is not an FQAN"),
-        ("<gacl><entry><any-user>all</any-user><x/></entry></gacl>", "<x> is no credential"),
+        ("<gacl><entry><voms-cred><vo>a</vo><vo>b</vo></voms-cred></entry></gacl>", "<voms-cred> must hold <vo>"),
+        ("<gacl><entry><any-user/><x/></entry></gacl>", "<x> is no credential"),
     ],
 )
 def test_a_document_that_is_not_understood_wholly_is_refused(document, reason):
     with pytest.raises(GaclError, match=reason) as refused:
         Gacl.parse(document.encode())
     assert refused.value.code == 1209
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "<person><dn>/CN=Alice<b/> Smith</dn></person><allow><read/></allow>",
+        "<person><dn>/CN=Alice</dn>, /CN=Bob</person><allow><read/></allow>",
+        "<any-user/><allow><read/></allow><deny>write</deny>",
+        "<any-user/><allow><read/></allow><deny><write/>admin</deny>",
+        "<any-user/><allow><read>no</read></allow>",
+        "<any-user/><allow><read><write/></read></allow>",
+        "<any-user>but Bob</any-user><deny><read/></deny>",
+        "<any-user/> and <auth-user/><allow><read/></allow>",
+        "<voms-cred><vo>vo<b/></vo></voms-cred><allow><read/></allow>",
+    ],
+)
+def test_what_stands_where_nothing_belongs_is_not_passed_over(entry):
+    with pytest.raises(GaclError, match="nothing belongs"):
+        gacl(entry)
 
 
 def test_a_hundred_thousand_entries_are_refused_at_once():
