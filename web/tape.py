@@ -81,7 +81,10 @@ class Recorder:
 
     def _read(self) -> Switch | None:
         try:
-            return Switch(**json.loads(Path(self._path).read_bytes()))
+            switch = Switch(**json.loads(Path(self._path).read_bytes()))
+            if [type(value) for value in asdict(switch).values()] != [str, int, int]:
+                raise TypeError("it is a text and two numbers")
+            return switch
         except (OSError, ValueError, TypeError) as error:
             log.warning("the switch %s cannot be read, nothing is recorded: %s", self._path, error)
             return None

@@ -113,8 +113,10 @@ def test_no_more_than_wanted_are_recorded(echo: Any, tape: Callable[..., Path]) 
 
 def test_a_switch_that_makes_no_sense_changes_nothing_for_the_client(echo: Any, tape: Callable[..., Path]) -> None:
     folder = tape()
-    Switch.path(echo.place, "test").write_text("{}")
-    assert echo.ask(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").startswith(HEAD)
+    two = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" + b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    for nonsense in ("{}", "[1]", json.dumps({"folder": str(folder), "exchanges": "many"}), '{"folder": 1}'):
+        Switch.path(echo.place, "test").write_text(nonsense)
+        assert echo.ask(two).count(HEAD) == 2
     Switch(str(folder / "gone")).turn_on(Switch.path(echo.place, "test"))
     assert echo.ask(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").startswith(HEAD)
     assert list(folder.iterdir()) == []
