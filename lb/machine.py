@@ -19,7 +19,7 @@ from lb.events import Event
 from lb.ordering import Verdict, forget, judge, place, restarted
 from lb.status import JobStatus, Mark, changed
 from lb.step import Step
-from lb.transitions import FREE, HANDLERS
+from lb.transitions import FREE, HANDLERS, OWNERSHIP
 
 __all__ = ["JobStatus", "Verdict", "advance", "fold", "in_order", "initial"]
 
@@ -31,6 +31,8 @@ def initial(jobid: JobId) -> JobStatus:
 
 def in_order(status: JobStatus, event: Event) -> bool:
     """True when ``advance(status, event)`` equals a fold of all events up to and with this one."""
+    if event.type in OWNERSHIP:
+        return False
     if event.type not in HANDLERS:
         return status.marks.registered  # it commutes with every other event
     top = status.marks.top

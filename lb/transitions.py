@@ -386,7 +386,10 @@ FREE: Final[Mapping[str, Callable[[JobStatus, Event, Mark | None], JobStatus]]] 
         "TakePayloadOwnership": _ownership,
     }
 )
-"""Events that no order touches: they commute with all others."""
+"""Events that no order touches: they commute with all others, except those of ownership with one another."""
+
+OWNERSHIP: Final = frozenset({"GrantPayloadOwnership", "TakePayloadOwnership"})
+"""Of two grants the newer one counts, whichever arrives first."""
 
 HANDLERS: Final[Mapping[str, Callable[[Step], None]]] = MappingProxyType(
     {

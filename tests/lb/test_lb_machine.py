@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -315,3 +316,18 @@ def test_a_kept_status_reads_back_whole(trace):
     for count in range(1, len(trace.events) + 1):
         status = fold(trace.events[:count])
         assert from_json(to_json(status)) == status
+
+
+def test_grants_and_takes_of_ownership_count_in_their_order_whatever_that_of_arrival(trace):
+    registration = trace.register()
+    for number, who in enumerate(("/CN=Bob", "/CN=Carol")):
+        grant = trace.code(ui=2 * number + 1)
+        trace.log("GrantPayloadOwnership", Source.UserInterface, grant, payload_owner=who)
+        trace.owner = who
+        trace.log("TakePayloadOwnership", Source.Application, trace.code(ui=2 * number + 2))
+        trace.owner = trace.OWNER
+    for number in range(1, 5):
+        for order in permutations(trace.events[1:], number):
+            assert incrementally([registration, *order]) == fold([registration, *order])
+    status = fold(trace.events)
+    assert (status.marks.granted_to, status.payload_owner) == ("/CN=Carol", "/CN=Carol")
