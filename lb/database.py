@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.engine import Engine, Row
 
 from grid.clock import from_ulm_date
@@ -116,6 +116,15 @@ class LbDatabase:
                 found.append(kept_status(connection, row))
         return found
 
+    def first_nodes(self, jobid: JobId, limit: int) -> tuple[list[JobStatus], bool]:
+        """The statuses of the first nodes of a job that the caller has read already, and whether these are all.
+
+        :param limit: of nodes; :data:`MAX_ANSWER` bytes of statuses are another one.
+        """
+        with self._engine.connect() as connection:
+            query = select(tables.jobs).where(_jobs.parent == jobid.unique).order_by(_jobs.position, _jobs.number)
+            return _first(connection, query.limit(limit + 1), limit)
+
     def events(self, jobid: JobId, reader: Sender) -> list[Event]:
         """A job's events by the time at which they happened.
 
@@ -138,16 +147,21 @@ class LbDatabase:
 
         :param limit: of jobs; :data:`MAX_ANSWER` bytes of statuses are another one.
         """
-        found: list[JobStatus] = []
-        size = 0
         with self._engine.connect() as connection:
-            query = select(tables.jobs).where(_jobs.owner == owner).order_by(_jobs.number.desc()).limit(limit + 1)
-            for row in connection.execute(query):
-                size += len(row.status)
-                if len(found) == limit or size > MAX_ANSWER:
-                    return found, False
-                found.append(kept_status(connection, row))
-        return found, True
+            query = select(tables.jobs).where(_jobs.owner == owner).order_by(_jobs.number.desc())
+            return _first(connection, query.limit(limit + 1), limit)
+
+
+def _first(connection: Connection, query: Select[Any], limit: int) -> tuple[list[JobStatus], bool]:
+    """The kept statuses of the first rows, and whether these are all; see :meth:`LbDatabase.jobs_of`."""
+    found: list[JobStatus] = []
+    size = 0
+    for row in connection.execute(query):
+        size += len(row.status)
+        if len(found) == limit or size > MAX_ANSWER:
+            return found, False
+        found.append(kept_status(connection, row))
+    return found, True
 
 
 def _readable(connection: Connection, jobid: JobId, reader: Sender) -> Row[Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Final
+from urllib.parse import quote
 
 from grid.clock import iso_z
 from grid.states import DoneCode, JobState
-from lb.database import JobRecord
 from lb.events import Event
 from lb.status import JobStatus
 from lb.stylesheet import STYLE
@@ -23,6 +25,22 @@ _COLOURS: Final = {
 }
 _WHOLE_TEXT: Final = 4000
 _SHORT_TEXT: Final = 300
+_ORDER: Final = tuple(JobState)
+_NODE_NAME: Final = re.compile(r'\bnodename\s*=\s*"([^"\\]*)"', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """The nodes of a compound job, as far as a page shows them.
+
+    :ivar counts: how many of all are in which state.
+    :ivar shown: the first ones' statuses, in their order.
+    :ivar whole: these are all.
+    """
+
+    counts: Sequence[tuple[JobState, int]]
+    shown: Sequence[JobStatus]
+    whole: bool
 
 
 def page(title: str, body: str, host: str) -> bytes:
@@ -51,13 +69,12 @@ def state_words(status: JobStatus) -> str:
     return "Done (Failed)" if status.done_code is DoneCode.FAILED else "Done"
 
 
-def job(record: JobRecord, events: Sequence[Event]) -> str:
-    """The page of one job: state, attributes, times, events, description."""
-    status = record.status
+def job(status: JobStatus, events: Sequence[Event], nodes: Nodes | None = None) -> str:
+    """The page of one job: state, attributes, nodes, times, events, description."""
     parts = [f"<p>{_badge(status)}</p>", _attributes(status)]
+    if nodes is not None and nodes.shown:
+        parts.append(f"<h2>Nodes</h2>\n{_nodes(status, nodes)}")
     parts.append(f"<h2>Times</h2>\n{_times(status)}")
-    if record.children:
-        parts.append(f"<h2>Nodes</h2>\n{_nodes(record)}")
     parts.append(f"<h2>Events</h2>\n{_events(events)}")
     for title, text in (("Description", status.jdl), ("Description as matched", status.matched_jdl)):
         if text:
@@ -72,7 +89,8 @@ def job_list(jobs: Sequence[JobStatus], *, whole: bool) -> str:
         return message("You have no jobs here.")
     rows = (
         [
-            f'<a href="/{escape(status.job_id.unique)}"><code>{escape(str(status.job_id))}</code></a>',
+            _link(str(status.job_id)),
+            _kind(status),
             _badge(status),
             escape(status.destination or ""),
             _moment(status.entered(JobState.Submitted)),
@@ -81,7 +99,27 @@ def job_list(jobs: Sequence[JobStatus], *, whole: bool) -> str:
         for status in jobs
     )
     note = "" if whole else message(f"There are more; the newest {len(jobs)} are shown.")
-    return _table(("Job", "State", "Destination", "Submitted", "Last update"), rows) + note
+    return _table(("Job", "Kind", "State", "Destination", "Submitted", "Last update"), rows) + note
+
+
+def _kind(status: JobStatus) -> str:
+    """What a list says a job is: a node names its parent, a compound job its nodes' number."""
+    if status.parent_job:
+        name = f"node {_node_name(status)}".strip()
+        return f"{escape(name)} of {_link(status.parent_job, short=True)}"
+    return escape(f"{status.jobtype}, {status.children_num} nodes" if status.compound else status.jobtype)
+
+
+def _node_name(status: JobStatus) -> str:
+    """The name that a node has in its request, as its registered description says it; empty before that is known."""
+    found = _NODE_NAME.search(status.jdl or "")
+    return found[1] if found else ""
+
+
+def _link(jobid: str, *, short: bool = False) -> str:
+    """A job's identifier, or its end, as a link to its page."""
+    unique = jobid.rpartition("/")[2]
+    return f'<a href="/{escape(unique)}"><code>{escape(unique if short else jobid)}</code></a>'
 
 
 def _badge(status: JobStatus) -> str:
@@ -94,15 +132,15 @@ def _badge(status: JobStatus) -> str:
 def _attributes(status: JobStatus) -> str:
     named = (
         ("Job", str(status.job_id)),
+        ("Name", _node_name(status) if status.parent_job else None),
         ("Owner", status.owner),
         ("Type", status.jobtype),
-        ("Parent", status.parent_job),
         ("Reason", status.reason),
         ("Exit code", str(status.exit_code) if status.done_code else None),
         ("Destination", status.destination),
-        ("Worker node", status.ce_node),
-        ("Location", status.location),
-        ("Wrapper", status.jw_status if status.jw_status != "UNKNOWN" else None),
+        ("Worker node", None if status.compound else status.ce_node),
+        ("Location", status.location if status.location != "none" else None),
+        ("Wrapper", status.jw_status if status.jw_status != "UNKNOWN" and not status.compound else None),
         ("Network server", status.network_server),
         ("Submitted from", status.ui_host),
         ("Local identifier", status.condor_id),
@@ -113,7 +151,9 @@ def _attributes(status: JobStatus) -> str:
         ("Failures", status.failure_reasons),
         *((f"Tag {name}", value) for name, value in status.user_tags),
     )
-    rows = (f"<tr><th>{escape(n)}</th><td>{_text(v, _WHOLE_TEXT)}</td></tr>" for n, v in named if v)
+    rows = [f"<tr><th>{escape(n)}</th><td>{_text(v, _WHOLE_TEXT)}</td></tr>" for n, v in named if v]
+    if status.parent_job:
+        rows.insert(1, f"<tr><th>Node of</th><td>{_link(status.parent_job)}</td></tr>")
     return f"<table><tbody>\n{_lines(rows)}\n</tbody></table>"
 
 
@@ -122,12 +162,25 @@ def _times(status: JobStatus) -> str:
     return _table(("State", "Entered"), rows)
 
 
-def _nodes(record: JobRecord) -> str:
-    counts = ", ".join(f"{state.value}: {count}" for state, count in record.histogram if count)
-    items = (
-        f'<li><a href="/{escape(n.rpartition("/")[2])}"><code>{escape(n)}</code></a></li>' for n in record.children
+def _nodes(parent: JobStatus, nodes: Nodes) -> str:
+    counts = sorted(nodes.counts, key=lambda item: _ORDER.index(item[0]))
+    total = sum(count for _, count in counts)
+    said = ", ".join(f"{count} {state.value}" for state, count in counts)
+    rows = (
+        [
+            str(number),
+            escape(_node_name(status)),
+            _link(str(status.job_id)),
+            _badge(status),
+            _text(status.reason or "", _SHORT_TEXT),
+        ]
+        for number, status in enumerate(nodes.shown, 1)
     )
-    return f"<p>{escape(counts)}</p>\n<ol>\n{_lines(items)}\n</ol>"
+    query = f"parent={quote(str(parent.job_id), safe='')}"
+    text = f'<a href="/?query={query}&amp;text">All nodes with their states as text</a>'
+    note = "" if nodes.whole else message(f"There are more; the first {len(nodes.shown)} are shown.")
+    table = _table(("", "Name", "Node", "State", "Reason"), rows)
+    return f'<p>{total} nodes: {escape(said)}</p>\n<div class="nodes">{table}</div>\n{note}<p>{text}</p>'
 
 
 def _events(events: Sequence[Event]) -> str:

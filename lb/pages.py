@@ -110,7 +110,13 @@ class Pages:
         record = self._database.job(jobid, reader)
         if text:
             return _answer(200, _TEXT, status_text(record).encode())
-        return self._html(200, str(jobid), html.job(record, self._database.events(jobid, reader)))
+        shown = self._nodes(record) if record.status.compound else None
+        return self._html(200, str(jobid), html.job(record.status, self._database.events(jobid, reader), shown))
+
+    def _nodes(self, record: JobRecord) -> html.Nodes:
+        jobid = record.status.job_id
+        shown, whole = self._database.first_nodes(jobid, _LISTED)
+        return html.Nodes(self._database.node_counts(jobid), shown, whole)
 
     def _html(self, code: int, title: str, body: str) -> Page:
         return _answer(code, _HTML, html.page(title, body, self._host))

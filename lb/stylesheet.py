@@ -24,9 +24,11 @@ time { font-variant-numeric: tabular-nums; white-space: nowrap; }
 code, pre { font: 12.5px/1.45 ui-monospace, monospace; }
 pre { background: var(--soft); margin: 0; max-height: 24rem; overflow: auto; padding: .75rem; white-space: pre-wrap; }
 .state { border-radius: 1rem; display: inline-block; font-weight: 600; padding: .1rem .8rem; background: var(--soft); }
+.state { white-space: nowrap; }
 .good { background: #16a34a33; }
 .bad { background: #dc262633; }
 .busy { background: #2563eb33; }
+.nodes td:first-child { color: #888; text-align: right; white-space: nowrap; width: 1%; }
 .scroll { overflow-x: auto; }
 .scroll table { min-width: 66rem; }
 .scroll td:nth-child(-n+4) { white-space: nowrap; }

@@ -316,6 +316,41 @@ def test_the_states_of_many_nodes_are_one_page(service, finished, alice):
         alice.node_states(JobId.new("localhost", log.jobid.port))
 
 
+def test_the_page_of_a_compound_job_links_its_nodes_and_theirs_links_back(service, finished):
+    log = service.log()
+    service.send(log.event("RegJob", ns="https://x", jobtype="DAG", nsubjobs=2, seed="seed", jdl="[]"))
+    first, second = (log.jobid.child("seed", n) for n in range(2))
+    node = service.log(jobid=first)
+    described = '[ NodeName = "first"; Executable = "/bin/false" ]'
+    service.send(node.event("RegJob", ns="https://x", jobtype="SIMPLE", parent=str(log.jobid), jdl=described))
+    service.send(node.event("Abort", reason="no <place> for it"))
+    body = service.get(f"/{log.jobid.unique}", "Alice")[2]
+    assert "2 nodes: 1 Submitted, 1 Aborted" in body
+    cells = r'<tr><td>(.*?)</td><td>(.*?)</td><td><a href="/(.*?)">.*?<span[^>]*>(.*?)<.*?<td>(.*?)</td>'
+    assert re.findall(cells, body) == [
+        ("1", "first", first.unique, "Aborted", "no &lt;place&gt; for it"),
+        ("2", "", second.unique, "Submitted", ""),
+    ]
+    whole = re.search(r'href="(/\?query=parent=[^"]*)"', body)
+    assert whole is not None
+    text = service.get(whole[1].replace("&amp;", "&"), "Alice")[2]
+    assert text.splitlines() == [f"{first}=Aborted", f"{second}=Submitted"]
+    page = service.get(f"/{first.unique}", "Alice")[2]
+    assert f'<th>Node of</th><td><a href="/{log.jobid.unique}">' in page
+    assert "<th>Name</th><td>first</td>" in page
+    ElementTree.fromstring(re.sub(r"<!DOCTYPE html>|<(meta|link)[^>]*>|<br>", "", body))
+    listed = service.get("/", "Alice")[2]
+    assert f'node first of <a href="/{log.jobid.unique}">' in listed and "DAG, 2 nodes" in listed
+
+
+def test_the_page_of_a_very_large_compound_job_shows_the_first_nodes(service, finished):
+    log = service.log()
+    service.send(log.event("RegJob", ns="https://x", jobtype="COLLECTION", nsubjobs=501, seed="seed", jdl="[]"))
+    body = service.get(f"/{log.jobid.unique}", "Alice")[2]
+    assert "501 nodes: 501 Submitted" in body and "the first 500 are shown" in body
+    assert log.jobid.child("seed", 499).unique in body and log.jobid.child("seed", 500).unique not in body
+
+
 def test_the_literal_request_of_an_old_client_is_answered(service, finished):
     request = (
         '<?xml version="1.0" encoding="UTF-8"?><SOAP-ENV:Envelope '
