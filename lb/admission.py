@@ -24,6 +24,9 @@ MAX_USER_LINE: Final = 128 << 10
 MAX_USER_BYTES: Final = 1 << 20
 """Bytes of all event lines that users add to one job: its status, tags included, is rewritten with each event."""
 
+MAX_EVENTS_FOR_LATE: Final = 200
+"""Events of one job beyond which users cannot add late ones: each has the status made anew from all of them."""
+
 MAX_CHILDREN: Final = 10_000
 """Nodes of one compound job."""
 

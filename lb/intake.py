@@ -22,7 +22,15 @@ from grid.jobid import JobId
 from grid.seqcode import SequenceCodeError
 from grid.states import JobState
 from lb import nodes, tables, ulm
-from lb.admission import MAX_USER_BYTES, Sender, check_event, check_owner, no_such_job, on_behalf
+from lb.admission import (
+    MAX_EVENTS_FOR_LATE,
+    MAX_USER_BYTES,
+    Sender,
+    check_event,
+    check_owner,
+    no_such_job,
+    on_behalf,
+)
 from lb.children import NodeClass, class_of, collection_state, state_event
 from lb.errors import EventRefused
 from lb.events import Event
@@ -103,6 +111,13 @@ class Intake:
         grown = job.user_bytes + len(line)
         if job.events >= self.max_events or (grown > MAX_USER_BYTES and event.type != "RegJob"):
             raise EventRefused(errno.ENOSPC, f"users cannot add more events to {event.jobid}")
+        late = job.events >= MAX_EVENTS_FOR_LATE and not in_order(status, event)
+        if late and not _known(connection, job, [digest(event)]):
+            raise EventRefused(
+                errno.ENOSPC,
+                f"{event.jobid} has {job.events} events, and this one belongs before or beside the last; "
+                f"users can add such events to a job that has less than {MAX_EVENTS_FOR_LATE}",
+            )
         new = self._add(connection, job, status, event, line)
         if new:
             mine = update(tables.jobs).where(_jobs.unique_id == job.unique_id)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from grid.states import Source
 from lb import tables, ulm
-from lb.admission import Sender
+from lb.admission import MAX_EVENTS_FOR_LATE, Sender
 from lb.children import NodeClass, class_of, collection_state
 from lb.errors import EventRefused
 from lb.intake import Intake, together
@@ -168,3 +168,24 @@ def test_a_registration_whose_nodes_identifiers_are_taken_is_refused_for_good(ne
             piece.rollback()
         assert refused.value.minor == errno.EPERM
         assert connection.execute(sa.select(tables.jobs.c.jobid)).scalars().all() == [str(taken.jobid)]
+
+
+def test_users_late_events_do_not_cost_more_and_more(new_trace):
+    trace, user = new_trace(), Sender(new_trace.OWNER, False)
+    trace.register()
+
+    def cancel(ui):
+        return trace.log("Cancel", Source.UserInterface, trace.code(ui=ui), status_code="REQ")
+
+    with books().begin() as connection:
+        intake = Intake("localhost")
+        intake.store(connection, trace.events[0], SERVICE)
+        late = [cancel(5000 - number) for number in range(MAX_EVENTS_FOR_LATE)]
+        for event in late[:-1]:
+            assert intake.store(connection, event, user)
+        with pytest.raises(EventRefused, match="belongs before or beside the last") as refused:
+            intake.store(connection, late[-1], user)
+        assert refused.value.minor == errno.ENOSPC
+        assert not intake.store(connection, late[0], user), "what is stored is confirmed as long as it is sent"
+        assert intake.store(connection, cancel(6000), user), "news are taken"
+        assert intake.store(connection, late[-1], SERVICE), "services say what they have to say"
