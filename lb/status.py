@@ -150,7 +150,7 @@ class JobStatus(Record):
 
 def to_json(status: JobStatus) -> str:
     """Write a status for keeping; attributes with their default value are left out."""
-    return json.dumps(_plain(status), separators=(",", ":"), ensure_ascii=False)
+    return _WRITER.encode(status)
 
 
 def from_json(text: str) -> JobStatus:
@@ -187,20 +187,23 @@ _DEFAULTS: Final[dict[Any, tuple[tuple[str, object], ...]]] = {
 
 
 def _plain(value: object) -> Any:
+    """What JSON does not know."""
     if isinstance(value, JobStatus | Marks | Branch):
         kept: dict[str, Any] = {}
         for name, default in _DEFAULTS[type(value)]:
             item = getattr(value, name)
             if item != default and item != ():
-                kept[name] = item if type(item) is str else _plain(item)
+                kept[name] = item
         return kept
     if isinstance(value, datetime.datetime):
         return value.isoformat()
     if isinstance(value, JobId):
         return str(value)
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
+    raise TypeError(f"a {type(value).__name__} is not kept in a status")
+
+
+_WRITER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=_plain)
+"""Goes through texts and tuples by itself, which may be thousands (tags)."""
 
 
 def _marks(values: Mapping[str, Any]) -> Marks:
