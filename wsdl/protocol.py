@@ -7,10 +7,11 @@ events and protocol hooks, which cost more than all the rest of a small call.  E
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lxml import etree
 
@@ -23,6 +24,8 @@ from wsdl.envelope import EnvelopeRefused
 from wsdl.faults import FaultWriter, WireFault
 from wsdl.names import WMPROXY
 from wsdl.spyne_compat import ProtocolBase
+
+_log: Final = logging.getLogger("wms.wsdl")
 
 Parts = dict[str, object]
 
@@ -115,6 +118,7 @@ class SoapProtocol(ProtocolBase):  # type: ignore[misc]
         try:
             wire.write(etree.SubElement(body, wire.operation.response.wrapper), values)
         except ValueUnfit as unfit:
+            _log.error("the answer of %s does not fit the contract: %s", wire.operation, unfit.description)
             raise SoapFault(self.faults.write(wire.operation, unfit)) from None
         return envelope.to_bytes(document)
 

@@ -200,3 +200,12 @@ def test_kinds_that_a_contract_lacks_can_be_carried_by_another() -> None:
     writer = FaultWriter(contract, aliases={"JobUnknown": "ServerOverloaded"})
     fault = writer.write(operation, errors.JobUnknown("x"))
     assert fault.detail is not None and fault.detail.tag == f"{{{WMPROXY}}}ServerOverloadedFault"
+
+
+def test_an_answer_that_does_not_fit_the_contract_is_logged(
+    service: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR, "wms.wsdl"):
+        found = service(getVersion=7).post("<n:getVersion/>")
+    assert found.code == 500
+    assert "getVersion does not fit the contract: the value for version" in caplog.text
