@@ -91,7 +91,8 @@ class Handovers:
     ) -> Handover:
         """Hand over a compound job with its nodes.
 
-        A node that was cancelled before is handed over too, without its files: the broker keeps the books of them all.
+        A node that was cancelled before (and may have been purged since) is handed over too, without its files: the
+        broker keeps the books of them all.
 
         :param root: its registered description, without nodes.
         :raises InputMissing: when a file that should have been uploaded is not there.
@@ -100,7 +101,7 @@ class Handovers:
         events = _accepted(log, root.text(), self._sandboxes.of(record.job).started_jdl.name, client)
         root.set("LB_sequence_code", log.seqcode)
         ads = list(self._descriptions.registered_nodes(compound, record, nodes))
-        live = ((node, ad) for node, ad in zip(nodes, ads, strict=True) if node.phase is not Phase.CANCELLED)
+        live = ((node, ad) for node, ad in zip(nodes, ads, strict=True) if node.phase is Phase.REGISTERED)
         check_nodes_input(record, live, self._sandboxes)
         submissions: list[NodeSubmission] = []
         proxy = str(self._sandboxes.of(record.job).proxy)

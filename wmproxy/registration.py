@@ -25,6 +25,7 @@ from gsi.identity import Identity
 from jdl.check import check
 from jdl.compound import Compound, CompoundKind, expand
 from jdl.job import user_tags
+from jdl.nodes import ListExpr
 from jdl.parser import SUBMITTED, parse
 from jdl.tree import ClassAd
 from lb.events import Event
@@ -252,16 +253,16 @@ class Registration:
             return Request(text, own, None)
         self._check_served(compound.ad)
         for node in compound.nodes:
-            check_served(node.ad)
+            self._check_served(node.ad)
         return Request(text, compound.ad, compound)
 
     def _check_served(self, ad: ClassAd) -> None:
         check_served(ad)
-        inputs, outputs = ad.strings("InputSandbox"), ad.strings("OutputSandbox")
-        if len(inputs) > self._settings.max_input_sandbox_files:
-            raise TooManyFiles("input", len(inputs), self._settings.max_input_sandbox_files)
-        if len(outputs) > self._settings.max_output_sandbox_files:
-            raise TooManyFiles("output", len(outputs), self._settings.max_output_sandbox_files)
+        inputs, outputs = _entries(ad, "InputSandbox"), _entries(ad, "OutputSandbox")
+        if inputs > self._settings.max_input_sandbox_files:
+            raise TooManyFiles("input", inputs, self._settings.max_input_sandbox_files)
+        if outputs > self._settings.max_output_sandbox_files:
+            raise TooManyFiles("output", outputs, self._settings.max_output_sandbox_files)
 
     @contextlib.contextmanager
     def _undone_on_error(self, job: JobId) -> Iterator[None]:
@@ -273,3 +274,12 @@ class Registration:
             reason = error.description if isinstance(error, GridError) else "the server failed"
             self._recovery.abandon(job, f"the registration failed: {reason}")
             raise
+
+
+def _entries(ad: ClassAd, name: str) -> int:
+    """How many entries a sandbox has.  They are not evaluated: those of a node may refer to files of other nodes."""
+    listed = ad.get(name)
+    if listed is None or isinstance(listed, ListExpr):
+        return len(listed.items) if listed is not None else 0
+    value = ad.value(name)  # a single file, or the name of a list
+    return len(value) if isinstance(value, tuple) else 1

@@ -74,8 +74,11 @@ class JobDirectory:
             with contextlib.suppress(FileNotFoundError):
                 upload.sweep(area)
 
-    def size(self) -> int:
-        """The bytes that count for the job's owner: input, output, what is looked at, archives being unpacked."""
+    def size(self, *, under_way: bool = True) -> int:
+        """The bytes that count for the job's owner: input, output, what is looked at, archives being unpacked.
+
+        :param under_way: uploads under way as well.
+        """
         total = 0
         pending = [self.input, self.output, self.path / "peek", *self.path.glob(".unzip*/")]
         while pending:
@@ -83,6 +86,8 @@ class JobDirectory:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(Path(entry.path))
+                        continue
+                    if not under_way and upload.is_partial(entry.name):
                         continue
                     with contextlib.suppress(FileNotFoundError):
                         total += entry.stat(follow_symlinks=False).st_size
@@ -111,7 +116,8 @@ class Sandboxes:
     :param document_root: what the root of the server's URL stands for.
     :param name: the one directory below it that holds sandboxes.
     :param base_url: ``https://host:port``.
-    :ivar freed: told of each directory that is removed, and of the bytes in it that count for its owner.
+    :ivar freed: told of each directory that is removed, and of the bytes in it that count for its owner, without uploads
+        under way.
     """
 
     def __init__(self, document_root: Path, name: str, base_url: str) -> None:
@@ -195,7 +201,8 @@ class Sandboxes:
         except FileNotFoundError:
             return
         fsync_directory(directory.parent)
-        self.freed(job, JobDirectory(grave).size())
+        # An upload that is under way finds its place gone, and gives its bytes back itself.
+        self.freed(job, JobDirectory(grave).size(under_way=False))
         # An upload or a sweep may be at it too; what stays is ended by the next sweep.
         shutil.rmtree(grave, ignore_errors=True)
 

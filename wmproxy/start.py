@@ -98,7 +98,9 @@ class Starter:
             if not jobs.move(connection, record.job, [Phase.REGISTERED], Phase.STARTED, handover.sequence_code):
                 raise WrongPhase(str(record.job), _ALREADY[Phase.STARTED])
             # Asked here, not before: a node may be cancelled until this very moment, and the broker must hear of it.
-            cancelled = jobs.nodes_in(connection, record.job, Phase.CANCELLED) if record.compound else []
+            # One that was purged had been cancelled before.
+            over = (Phase.CANCELLED, Phase.PURGED) if record.compound else ()
+            cancelled = [node for phase in over for node in jobs.nodes_in(connection, record.job, phase)]
             jobs.move_nodes(
                 connection, record.job, [Phase.REGISTERED, Phase.CANCELLED], Phase.STARTED, handover.codes
             )

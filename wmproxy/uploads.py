@@ -94,7 +94,7 @@ class SandboxPolicy:
             self._may_write_output(record)
             self._make_room(record)
             _check_room(place, name, self._settings.max_output_files)
-            return Location(place, name)
+            return Location(place, name, commit=lambda: self._open_output(record))
         self._may_write_input(record)
         self._make_room(record)
         _check_room(place, name, self._settings.max_input_sandbox_files)
@@ -120,6 +120,16 @@ class SandboxPolicy:
             progress = queue.progress(connection, record.job)
         if progress is None or progress.phase is queue.Phase.ENDED:
             raise TransferRefused(409, "the job has ended: its output is complete and does not change any more")
+
+    @contextlib.contextmanager
+    def _open_output(self, record: Job) -> Iterator[None]:
+        """Ask once more before an uploaded file gets its name: the job may have ended since its upload began."""
+        with self._ledger.engine.connect() as connection:
+            current = jobs.get(connection, record.job)
+        if current is None:
+            raise TransferRefused(404, _UNKNOWN)
+        self._may_write_output(current)
+        yield
 
     @contextlib.contextmanager
     def _open_input(self, record: Job) -> Iterator[None]:

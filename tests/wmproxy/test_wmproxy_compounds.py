@@ -259,6 +259,31 @@ def test_a_request_is_not_purged_before_it_has_ended(alice, collection):
         assert fault.description == "The Operation is not allowed: Job current status doesn't allow purge operation"
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_node_that_was_cancelled_and_purged_before_the_start_does_not_run(
+    node, alice, collection, sandbox_path, which
+):
+    gone, left = nodes_of(collection, 2)[which], nodes_of(collection, 2)[1 - which]
+    fill(alice, collection, sandbox_path)
+    ask(alice, "jobCancel", gone).says("<glitens:jobCancelResponse/>")
+    ask(alice, "jobPurge", gone).says("<glitens:jobPurgeResponse/>")
+    ask(alice, "jobStart", collection).says("<glitens:jobStartResponse/>")
+    assert node.wait(collection) == node.wait(left) == "Done (Success)"
+    assert node.wait(gone).startswith(("Cancelled", "Cleared"))
+    assert ask(alice, "getJobStatus", gone).fault().code == "1218"
+
+
+@pytest.mark.parametrize("named", ["{}", "Names; Names = {}"])
+@pytest.mark.parametrize(("attribute", "which"), [("InputSandbox", "input"), ("OutputSandbox", "output")])
+def test_a_node_names_no_more_files_than_a_job(alice, attribute, which, named):
+    names = ", ".join(f'"https://example.org/{n}"' if which == "input" else f'"{n}"' for n in range(51))
+    node = f'[ Executable = "/bin/true"; {attribute} = {named.format("{ " + names + " }")} ]'
+    fault = register(alice, f'[ Type = "collection"; Requirements = true; Rank = 1; nodes = {{ {node} }} ]').fault()
+    simple = register(alice, node.replace("[ ", "[ Requirements = true; Rank = 1; ", 1)).fault()
+    assert (fault.code, fault.description) == (simple.code, simple.description)
+    assert f"The maximum number of {which} sandbox files is reached: the job names 51" in fault.description
+
+
 # -- large ----------------------------------------------------------------------------------------------------
 
 

@@ -193,6 +193,25 @@ def test_replacing_a_file_counts_it_once(make_shop):
     assert shop.used() == shop.files() == 1000
 
 
+def test_a_purge_under_an_upload_gives_its_bytes_back_once(make_shop):
+    shop = make_shop()
+    kept, purged = shop.register(), shop.register()
+    shop.put(kept, "a", bytes(1000))
+    announced = iter([b"x"])
+
+    def read(size):
+        for block in announced:
+            return block
+        shop.sandboxes.remove(purged)
+        raise ConnectionResetError
+
+    body = io.BytesIO()
+    body.read = read
+    with pytest.raises(TransferRefused):
+        shop.put(purged, "b", bytes(700), read=body)
+    assert (shop.files(), shop.used()) == (1000, 1000)
+
+
 def test_the_soft_limit_stops_registrations_and_no_bytes(make_shop):
     shop = make_shop(soft=1000, hard=2000)
     job = shop.register()
