@@ -1,10 +1,16 @@
 """Sandbox files over HTTPS on a running node: whose, when, which names, how much."""
 
+import contextlib
 import hashlib
 import os
+import socket
+import ssl
 
 import pytest
 
+from gsi.tls import client_context
+
+HALF = b"x" * (1 << 20)
 OPEN = 'Executable = "/bin/true"; InputSandbox = { "data" }; Requirements = true; Rank = 1;'
 
 
@@ -169,18 +175,40 @@ def test_what_was_purged_is_gone(alice, bob, sandbox_path):
     assert (gone.status, gone.body) == (404, bob.http("GET", path).body)
 
 
-def test_an_interrupted_upload_leaves_nothing(node, alice, place):
-    import socket
-    import ssl
+@pytest.fixture
+def half(node, alice):
+    """Begins uploads, sends half of the bytes, and gives the connection.
 
-    from gsi.tls import client_context
+    So many that the server begins to take them before all have come.
+    """
 
-    context = client_context(node.root / "trust" / "certificates", alice.credential)
-    with socket.create_connection(("localhost", alice.port), timeout=10) as raw:
-        with context.wrap_socket(raw, server_hostname="localhost") as tls:
-            head = f"PUT {place}/half HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
-            tls.sendall(head.encode() + b"x" * 500)
-            tls.settimeout(0.5)
-            with pytest.raises((TimeoutError, ssl.SSLError)):
-                tls.recv(1)
+    @contextlib.contextmanager
+    def begun(path):
+        context = client_context(node.root / "trust" / "certificates", alice.credential)
+        with socket.create_connection(("localhost", alice.port), timeout=10) as raw:
+            with context.wrap_socket(raw, server_hostname="localhost") as tls:
+                head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {2 * len(HALF)}\r\n\r\n"
+                tls.sendall(head.encode() + HALF)
+                tls.settimeout(0.5)
+                with pytest.raises((TimeoutError, ssl.SSLError)):
+                    tls.recv(1)
+                tls.settimeout(10)
+                yield tls
+
+    return begun
+
+
+def test_output_that_is_not_there_when_its_job_ends_comes_too_late(node, alice, half, sandbox_path):
+    job = node.submit('[ Executable = "/bin/sleep"; Arguments = "60"; ]')
+    with half(f"{sandbox_path(job)}/output/late") as tls:
+        alice.call(f"<w:jobCancel><jobId>{job}</jobId></w:jobCancel>")
+        assert node.wait(job) == "Cancelled"
+        tls.sendall(HALF)
+        assert tls.recv(100).startswith(b"HTTP/1.1 409 ")
+    assert alice.http("GET", f"{sandbox_path(job)}/output/late").status == 404
+
+
+def test_an_interrupted_upload_leaves_nothing(alice, half, place):
+    with half(f"{place}/half"):
+        pass
     assert alice.http("GET", f"{place}/half").status == 404
