@@ -1,4 +1,4 @@
-"""The nodes of a compound job as its registered description names them."""
+"""The nodes of a compound job as its description names them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from grid.errors import GridError
+from grid.jobid import JobId
 
 if TYPE_CHECKING:
     from clients.bookkeeping import Status
     from clients.endpoint import Endpoint
     from jdl.tree import ClassAd
+
+SEED: Final = "WMPROXY"
+"""What WMProxy makes the identifiers of nodes with, beside the parent's (gLite WMS)."""
 
 _UNFIT: Final = re.compile(r"[/\0]")
 
@@ -48,13 +52,28 @@ def _named(server: Endpoint, jobid: str) -> dict[str, str]:
         nodes = ad.record("Nodes")
     except GridError as error:
         server.session.messages.debug("getJDL:", error.description)
-        return {}
+        return _named_when_sent(server, jobid)
     found: dict[str, str] = {}
     for name in nodes or ():
         job = _job(nodes, name) if nodes is not None else None
         if job:
             found[job] = name
     return found
+
+
+def _named_when_sent(server: Endpoint, jobid: str) -> dict[str, str]:
+    """The same from the description as it was sent, which is short when that of all nodes is too long to be told."""
+    from jdl.compound import expand
+    from jdl.parser import SUBMITTED, parse
+
+    try:
+        compound = expand(parse(str(server.call("getJDL", jobId=jobid, type="ORIGINAL")), limits=SUBMITTED), vo=None)
+    except GridError as error:
+        server.session.messages.debug("getJDL:", error.description)
+        return {}
+    parent = JobId.parse(jobid)
+    nodes = compound.nodes if compound is not None else ()
+    return {str(parent.child(SEED, index)): node.name for index, node in enumerate(nodes)}
 
 
 def _job(nodes: ClassAd, name: str) -> str | None:

@@ -139,6 +139,7 @@ class FakeGrid:
     outputs_of: dict[str, list[StringAndLong]] = field(default_factory=dict)
     chunks: dict[str, list[str]] = field(default_factory=dict)
     jdl: str = ""
+    describe: Callable[[str], str] | None = None  # getJDL, when ``jdl`` does not do
     proxy_info: ProxyInfoStruct | None = None
 
     def note(self, operation: str, **parts: Any) -> None:
@@ -252,7 +253,7 @@ class WmProxyHandler:
 
     def getJDL(self, call: Any, jobId: str, type: str) -> str:
         self.grid.note("getJDL", jobId=jobId, type=type)
-        return self.grid.jdl
+        return self.grid.describe(type) if self.grid.describe else self.grid.jdl
 
     def getDelegatedProxyInfo(self, call: Any, delegationID: str) -> ProxyInfoStruct | None:
         self.grid.note("getDelegatedProxyInfo", delegationID=delegationID)

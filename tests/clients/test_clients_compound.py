@@ -7,6 +7,8 @@ import json
 import pytest
 
 from clients import output, submit
+from grid.errors import OperationNotAllowed
+from grid.jobid import JobId
 from jdl.compound import expand
 from jdl.parser import parse
 from wsdl.types import StringAndLong
@@ -296,3 +298,27 @@ def test_a_node_whose_name_is_no_directory_stays_inside(fake_grid, collection, w
     place = work / "out" / f"ada_{parent.rpartition('/')[2]}"
     assert (place / ".._x" / "a.out").exists()
     assert (place / ".._x_2" / "b.out").exists()
+
+
+def test_when_the_description_of_all_nodes_is_too_long_their_names_come_from_the_one_that_was_sent(fake_grid, work):
+    parent = fake_grid.job("DONE", doneCode="OK")
+    nodes = [str(JobId.parse(parent).child("WMPROXY", index)) for index in range(2)]
+    for index, node in enumerate(nodes):
+        fake_grid.jobs[node] = fake_grid.jobs.pop(fake_grid.job("DONE", doneCode="OK")) | {"jobId": node}
+        (fake_grid.directory / "output" / f"{index}.out").write_text(f"output of {index}")
+        uri = f"https://{fake_grid.address}/files/output/{index}.out"
+        fake_grid.outputs_of[node] = [StringAndLong(uri, len("output of 0"))]
+    fake_grid.jobs[parent] |= {"childrenNum": 2, "childrenStates": [fake_grid.jobs[node] for node in nodes]}
+    sent = """[ JobType = "parametric"; Executable = "/bin/true"; Requirements = true; Rank = 1;
+                Parameters = 3; ParameterStart = 1; ParameterStep = 1; ]"""
+
+    def describe(kind):
+        if kind == "REGISTERED":
+            raise OperationNotAllowed("the description of the nodes is too long")
+        return sent
+
+    fake_grid.describe = describe
+    assert output.main(["--noint", "--dir", "out", parent]) == 0
+    place = work / "out" / f"ada_{parent.rpartition('/')[2]}"
+    assert (place / "Node_1" / "0.out").exists()
+    assert (place / "Node_2" / "1.out").exists()
