@@ -116,8 +116,8 @@ class Sandboxes:
     :param document_root: what the root of the server's URL stands for.
     :param name: the one directory below it that holds sandboxes.
     :param base_url: ``https://host:port``.
-    :ivar freed: told of each directory that is removed, and of the bytes in it that count for its owner, without uploads
-        under way.
+    :ivar freed: told of each directory that is removed, and of the bytes in it that count for its owner, uploads under
+        way left out.
     """
 
     def __init__(self, document_root: Path, name: str, base_url: str) -> None:
