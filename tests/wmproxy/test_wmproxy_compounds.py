@@ -268,7 +268,7 @@ def test_a_node_that_was_cancelled_and_purged_before_the_start_does_not_run(
     ask(alice, "jobCancel", gone).says("<glitens:jobCancelResponse/>")
     ask(alice, "jobPurge", gone).says("<glitens:jobPurgeResponse/>")
     ask(alice, "jobStart", collection).says("<glitens:jobStartResponse/>")
-    assert node.wait(collection) == node.wait(left) == "Done (Success)"
+    assert node.wait(collection, timeout=150) == node.wait(left) == "Done (Success)"
     assert node.wait(gone).startswith(("Cancelled", "Cleared"))
     assert ask(alice, "getJobStatus", gone).fault().code == "1218"
 

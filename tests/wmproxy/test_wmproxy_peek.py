@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wmproxy import peek as module
@@ -119,6 +119,7 @@ def test_what_a_killed_merge_left_half_written_is_removed(peek):
     assert not (peek.path / ".merge-0123").exists()
 
 
+@settings(deadline=None)
 @given(
     calls=st.lists(st.lists(st.binary(min_size=1, max_size=8), max_size=5), max_size=6),
     most=st.integers(1, 20),
