@@ -14,7 +14,7 @@ help:
 	@echo 'make check     ruff, mypy and the import contract'
 	@echo 'make docs      make the documents that are made from the code'
 	@echo 'make bench     measure, and print tables'
-	@echo 'make fuzz      fuzz the SOAP door and the JDL parser for a minute'
+	@echo 'make fuzz      fuzz the SOAP door, the WMProxy port and the JDL for a minute, guided by coverage'
 	@echo 'make clean     remove .venv and what the tools left'
 
 install: $(STAMP)

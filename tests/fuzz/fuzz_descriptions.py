@@ -39,6 +39,9 @@ DESCRIPTIONS = [
     'DataRequirements = { [ InputData = { "lfn:a" }; DataCatalogType = "DLI"; DataCatalog = "http://h:1/"; ] }; '
     'DataAccessProtocol = { "gsiftp" }; PerusalFileEnable = true; ExpiryTime = 1900000000; Requirements = '
     'Member("x", other.GlueHostApplicationSoftwareRunTimeEnvironment); Rank = -other.GlueCEStateFreeCPUs; ]',
+    '[ a = strcat("a", string(int(2.5)), toUpper("x")); b = Member("x", { "x", a }) && RegExp("a.*", a, "i"); '
+    "c = size({ 1, 2 }) + real(\"1.5\") * floor(2.5) % 2; d = isUndefined(other.x) || isError(1 / 0); e = [ x = c ].x; "
+    "f = sum({ 1, 2.5 }) << 1; g = substr(a, 1) =?= undefined; h = self.e ? time() : b; ]",
 ]
 WORDS = [
     *(name.encode() for name in ATTRIBUTES), *(name.encode() for name in FUNCTIONS),

@@ -39,7 +39,8 @@ FILES = [
 BODY = f"{{{SOAP}}}Body"
 TEXTS = [
     "1", "2", "text", "a/b", "true", OWN, COMPOUND, OTHERS, SOMEBODY, "/testvo/Role=a", "default", "all", "gsiftp",
-    "ORIGINAL", "REGISTERED", "NORMAL", "MPICH", "-----BEGIN CERTIFICATE-----", "2026-01-01T00:00:00Z", *DESCRIPTIONS,
+    "ORIGINAL", "REGISTERED", "NORMAL", "MPI", "PARAMETRIC", "-----BEGIN CERTIFICATE-----", "2026-01-01T00:00:00Z",
+    *DESCRIPTIONS,
 ]  # fmt: skip
 HEAD = (
     b"POST /glite_wms_wmproxy_server HTTP/1.1\r\nHost: localhost\r\n"
@@ -54,6 +55,32 @@ _HEAD_PIECES = [
     b"Content-Type: application/xml; charset=x\r\n", b"Content-Encoding: gzip\r\n", b"Connection: close\r\n",
     b"User-Agent: gSOAP/2.7\r\n", b"Transfer-Encoding: chunked\r\n", b"text/xml", b"99999999999",
 ]  # fmt: skip
+_KNOWN = {
+    "jobId": [OWN, COMPOUND], "jdl": DESCRIPTIONS, "delegationId": ["one"], "type": ["ORIGINAL", "REGISTERED"],
+    "protocol": ["", "all", "default", "https"], "requirements": ["true"], "rank": ["0"], "executable": ["/bin/ls"],
+}  # fmt: skip
+_INTEGERS, _REALS = ["1", "2", "10"], ["0", "2.5", "1e9"]
+_TYPED = {
+    "int": _INTEGERS, "long": _INTEGERS, "integer": _INTEGERS, "nonNegativeInteger": _INTEGERS,
+    "double": _REALS, "float": _REALS, "boolean": ["true", "false"],
+}  # fmt: skip
+JSDL = f"""<s:Envelope xmlns:s="{SOAP}" xmlns:w="http://glite.org/wms/wmproxy"><s:Body><w:jobRegisterJSDL><jsdl
+xmlns:j="http://schemas.ggf.org/jsdl/2005/11/jsdl" xmlns:p="http://schemas.ggf.org/jsdl/2005/11/jsdl-posix">
+<j:JobDescription><j:JobIdentification><j:JobName>n</j:JobName><j:JobAnnotation>one</j:JobAnnotation>
+<j:JobProject>p</j:JobProject></j:JobIdentification><j:Application><j:ApplicationName>a</j:ApplicationName>
+<p:POSIXApplication><p:Executable>/bin/ls</p:Executable><p:Argument>two words</p:Argument><p:Input>i</p:Input>
+<p:Output>o</p:Output><p:Error>e</p:Error><p:WorkingDirectory>.</p:WorkingDirectory>
+<p:Environment name="A">1</p:Environment><p:CPUTimeLimit>60</p:CPUTimeLimit><p:MemoryLimit>1000000</p:MemoryLimit>
+</p:POSIXApplication></j:Application><j:Resources><j:CandidateHosts><j:HostName>h.example.org</j:HostName>
+</j:CandidateHosts><j:OperatingSystem><j:OperatingSystemType><j:OperatingSystemName>LINUX</j:OperatingSystemName>
+</j:OperatingSystemType></j:OperatingSystem><j:CPUArchitecture><j:CPUArchitectureName>x86_64</j:CPUArchitectureName>
+</j:CPUArchitecture><j:IndividualCPUTime><j:UpperBoundedRange>3600</j:UpperBoundedRange></j:IndividualCPUTime>
+<j:TotalCPUCount><j:Exact>2</j:Exact></j:TotalCPUCount><j:TotalPhysicalMemory><j:LowerBoundedRange>1e9
+</j:LowerBoundedRange></j:TotalPhysicalMemory></j:Resources><j:DataStaging><j:FileName>i</j:FileName>
+<j:CreationFlag>overwrite</j:CreationFlag><j:Source><j:URI>gsiftp://h/i</j:URI></j:Source></j:DataStaging>
+<j:DataStaging><j:FileName>o</j:FileName><j:CreationFlag>overwrite</j:CreationFlag><j:Target><j:URI>https://h/o</j:URI>
+</j:Target></j:DataStaging></j:JobDescription></jsdl><delegationId>one</delegationId></w:jobRegisterJSDL></s:Body>
+</s:Envelope>""".encode()
 _MAY = ("400", "404", "405", "411", "413", "415")
 """Refusals in plain text."""
 
@@ -105,7 +132,8 @@ class Door:
 
     def seeds(self, dice: random.Random) -> Sequence[bytes]:
         """A valid envelope of each operation, and questions for documents."""
-        bodies = [valid(op, dice) for port in HANDLERS for op in CONTRACT.ports[port].operations.values()]
+        operations = [op for port in HANDLERS for op in CONTRACT.ports[port].operations.values()]
+        bodies = [JSDL, *(valid(op, dice) for op in operations for _ in range(2))]
         return [*bodies, HEAD % len(bodies[0]) + bodies[0], *_HEADS]
 
     def mutate(self, data: bytes, other: bytes, dice: random.Random) -> bytes:
@@ -178,13 +206,19 @@ def valid(operation: Operation, dice: random.Random) -> bytes:
 def _fill(element: Any, member: Member, dice: random.Random, depth: int) -> None:
     kind = CONTRACT.schemas.type(member.type)
     if not isinstance(kind, ComplexType):
-        known = {"jobId": [OWN, COMPOUND], "jdl": DESCRIPTIONS, "delegationId": ["one"], "type": ["ORIGINAL"]}
-        element.text = dice.choice(known.get(member.name, TEXTS))
-    elif depth:
-        for inner in kind.members:
-            for _ in range(dice.choice((1, 2)) if inner.repeated else 1):
-                _fill(etree.SubElement(element, inner.element_name if hasattr(inner, "element_name") else inner.name),
-                      inner, dice, depth - 1)  # fmt: skip
+        element.text = _text(member, kind, dice)
+        return
+    for inner in kind.members:
+        if inner.min_occurs == 0 and (depth <= 0 or dice.random() < 0.5):
+            continue
+        for _ in range(dice.choice((1, 2)) if inner.repeated else 1):
+            name = f"{{{inner.namespace}}}{inner.name}" if inner.namespace else inner.name
+            _fill(etree.SubElement(element, name), inner, dice, depth - 1)
+
+
+def _text(member: Member, kind: Any, dice: random.Random) -> str:
+    allowed = list(getattr(kind, "enumeration", ())) or _TYPED.get(member.type.rpartition("}")[2])
+    return dice.choice(_KNOWN.get(member.name) or allowed or TEXTS)
 
 
 def check(status: str, body: bytes) -> str:

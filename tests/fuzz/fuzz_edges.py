@@ -15,8 +15,11 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-Edge = tuple[types.CodeType, int, int]
-"""A function, and two of its places: lines, or the offsets of a branch and of where it went (-1: a line alone)."""
+Edge = tuple[int, int, int]
+"""The id of a function's code, and two of its places: lines, or the offsets of a branch and of where it went.
+
+-1 in place of the first: the second is a line.  Ids, because the hash of code is computed from all that it holds.
+"""
 
 _QUIET = 100
 """Calls without anything new after which a function, reached in all its lines, is looked at only now and then."""
@@ -41,7 +44,8 @@ class Traced:
     """By ``sys.settrace``, for 3.11."""
 
     def __init__(self, watched: Iterable[types.CodeType]) -> None:
-        self._missing = {code: {line for _, _, line in code.co_lines() if line} for code in watched}
+        self._codes = list(watched)  # so that no id is given to anything else
+        self._missing = {id(code): {line for _, _, line in code.co_lines() if line} for code in self._codes}
         self._calls = dict.fromkeys(self._missing, 0)
         self._quiet = dict.fromkeys(self._missing, 0)
         self._run: set[Edge] = set()
@@ -65,7 +69,7 @@ class Traced:
             self._quiet[code] = 0
 
     def _call(self, frame: types.FrameType, event: str, argument: object) -> Callable[..., Any] | None:
-        code = frame.f_code
+        code = id(frame.f_code)
         missing = self._missing.get(code)
         if missing is None:
             return None
@@ -93,7 +97,7 @@ class Monitored:
     def __init__(self, watched: Iterable[types.CodeType]) -> None:
         self._monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         self._codes = list(watched)
-        self._ways: dict[tuple[types.CodeType, int], set[int]] = {}
+        self._ways: dict[tuple[int, int], set[int]] = {}
         self._run: set[Edge] = set()
         self._all = False
 
@@ -135,12 +139,12 @@ class Monitored:
             monitoring.free_tool_id(tool)
 
     def _line(self, code: types.CodeType, line: int) -> object:
-        self._run.add((code, -1, line))
+        self._run.add((id(code), -1, line))
         return None if self._all else self._monitoring.DISABLE
 
     def _branch(self, code: types.CodeType, offset: int, destination: int) -> object:
-        self._run.add((code, offset, destination))
-        ways = self._ways.setdefault((code, offset), set())
+        self._run.add((id(code), offset, destination))
+        ways = self._ways.setdefault((id(code), offset), set())
         ways.add(destination)
         # To be silent about one direction is to be silent about the other.
         return self._monitoring.DISABLE if len(ways) > 1 and not self._all else None

@@ -137,14 +137,16 @@ class Engine:
         self._began = 0.0
 
     def run(self, seconds: float, most: int | None = None) -> Summary:
-        """Fuzz for some seconds, or for ``most`` inputs.
+        """Run the targets' own inputs, then fuzz for some seconds, or until there were ``most`` inputs.
 
         :raises Failure: at the first input that fails; the text names its file and the command that runs it again.
         """
-        self._began = shown = time.monotonic()
+        self._began = time.monotonic()
         for target in self._targets:
             for data in target.seeds(self._dice):
                 self._one(target, data, first=True)
+        self._say(f"at first: {self.summary()}")
+        self._began, self._inputs = (shown := time.monotonic()), 0
         while time.monotonic() - self._began < seconds and (most is None or self._inputs < most):
             target = self._dice.choice(self._turns)
             corpus = self._corpora[target.name]

@@ -90,7 +90,7 @@ def plain(member: Member) -> object:
         return 7
     if name == "dateTime":
         return clock.now()
-    return "text" if not getattr(kind, "values", ()) else next(iter(kind.values))
+    return next(iter(getattr(kind, "enumeration", ())), "text")
 
 
 CALLER = Identity(

@@ -38,7 +38,7 @@ def test_five_seconds_of_fuzzing_find_nothing(tmp_path):
     first, *_, last = report.stdout.splitlines()
     assert first.startswith(f"seed {seed}, ")
     assert last.endswith("nothing amiss")
-    seeds = sum(len(CONTRACT.ports[port].operations) for port in HANDLERS) + 3
+    seeds = sum(2 * len(CONTRACT.ports[port].operations) for port in HANDLERS) + 4
     assert len(list(tmp_path.glob("*.port"))) > seeds, "inputs that reached new code were kept"
 
 
@@ -91,14 +91,17 @@ def test_an_answer_with_an_error_code_that_is_not_declared_is_a_failure(tmp_path
 
 @pytest.mark.parametrize("operation", sorted(CONTRACT.ports[PORT].operations))
 def test_valid_requests_reach_the_handlers_of_the_port(door, operation):
-    """Some of a few valid envelopes is answered, or refused by a rule of the operation itself."""
-    answers = set()
+    """Of a few valid envelopes one at least is not refused for its form."""
+    answers = []
     for seed in range(30):
         data = fuzz_door.valid(CONTRACT.ports[PORT].operations[operation], random.Random(seed))
         door.run(data)
-        status, _, body = door._answer(fuzz_door.environment(data), 0)
-        answers.add(fuzz_door.check(status, body))
-    assert any(answer.startswith((operation, f"{{{CONTRACT.ports[PORT].namespace}}}{operation}")) for answer in answers)
+        answers.append(door._answer(fuzz_door.environment(data), 0)[2])
+    assert any(b"The argument" not in body and b"the argument" not in body for body in answers), answers[0]
+
+
+def test_the_jsdl_document_becomes_a_job(door):
+    assert door._answer(fuzz_door.environment(fuzz_door.JSDL), 0)[0] == "200 OK"
 
 
 def test_the_head_of_a_request_is_fuzzed_too(door):
@@ -135,7 +138,7 @@ def test_a_description_that_is_read_otherwise_than_it_was_printed_is_a_failure(m
 def test_an_expansion_that_breaks_its_promises_is_a_failure(monkeypatch):
     target = fuzz_descriptions.Descriptions()
     accepted = [text for text in fuzz_descriptions.DESCRIPTIONS if target.run(text.encode())]
-    assert len(accepted) == len(fuzz_descriptions.DESCRIPTIONS) - 2, "most are whole job descriptions"
+    assert len(accepted) == len(fuzz_descriptions.DESCRIPTIONS) - 3, "most are whole job descriptions"
     monkeypatch.setattr(fuzz_descriptions, "resolve", lambda compound, root, nodes: resolve(compound, "h", nodes))
     with pytest.raises(Failure, match="no absolute URI"):
         target.run(fuzz_descriptions.DESCRIPTIONS[3].encode())
@@ -215,7 +218,7 @@ def test_files_of_which_nothing_is_loaded_cannot_be_watched(tmp_path):
 
 def test_rare_edges_get_most_attention(tmp_path):
     corpus, dice = Corpus(), random.Random(1)
-    code = Nested.run.__code__
+    code = 1
     for number in range(50):
         corpus.add(b"%d" % number, {(code, -1, 1), (code, -1, 2)})
     corpus.add(b"rare", {(code, -1, 1), (code, -1, 3)})
