@@ -116,7 +116,7 @@ class ComputingElement:
         writer = self._closing(GroupWriter(engine))
         accounts = AccountMap(database.accounts, settings.accounts)
         board = self._closing(EventBoard(max(1, settings.threads // 2)))
-        trust = TrustStore(settings.trust_directory, settings.voms_directory)
+        trust = TrustStore(settings.trust_directory, settings.voms_directory, settings.policy)
         keys = self._closing(KeyPool())
         make_directory(settings.delegations_directory, 0o700)
         delegations = DelegationSettings(settings.delegations_directory, accept_limited=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ce.errors import BadSettings
+from gsi.trust import TrustPolicy
 
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_.]{1,64}")
 UNLIMITED = 999999999
@@ -89,6 +90,7 @@ class CeSettings:
     :ivar spool_directory: private directory of the service; holds the delegated proxies.
     :ivar journal_directory: where the interlogger finds journals (``spool_directory/lb`` when None);
         ``interlogger_doorbell`` wakes it.
+    :ivar policy: which chains of certificates are accepted.
     :ivar run_directory: for the server's heartbeat files; private.
     :ivar kill_grace: seconds between TERM and KILL of a cancelled job.
     """
@@ -120,6 +122,7 @@ class CeSettings:
     purge_after_days: float = 10.0
     threads: int = 16
     internals: tuple[tuple[str, str], ...] = field(default=())
+    policy: TrustPolicy = TrustPolicy()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         names = [queue.name for queue in self.queues]

@@ -138,6 +138,32 @@ class Journal:
                 os.close(parent)
 
 
+def sha1_context(usual: ssl.SSLContext, trusting: Callable[[ssl.SSLContext], ssl.SSLContext]) -> ssl.SSLContext:
+    """A context for a proxy with a SHA-1 signature in its chain (GridSite), which OpenSSL sends at level 0 only.
+
+    At that level it would also believe a server whose certificate is signed with SHA-1, so ``usual`` looks at the
+    server first, and the connection with the proxy must show the same certificate.  TLS 1.3 is strong at any level.
+    """
+    import ssl
+
+    class Sha1Context(ssl.SSLContext):
+        def wrap_socket(self, sock: socket.socket, *args: Any, **keywords: Any) -> ssl.SSLSocket:
+            name = keywords.get("server_hostname")
+            with socket.create_connection(sock.getpeername()[:2], timeout=sock.gettimeout()) as plain:
+                with usual.wrap_socket(plain, server_hostname=name) as look:
+                    known = look.getpeercert(binary_form=True)
+            wrapped = super().wrap_socket(sock, *args, **keywords)
+            if not known or wrapped.getpeercert(binary_form=True) != known:
+                wrapped.close()
+                raise OSError("the server showed two different certificates within a moment")
+            return wrapped
+
+    context = trusting(Sha1Context(ssl.PROTOCOL_TLS_CLIENT))
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    return context
+
+
 class Transfers:
     """HTTPS with the job's limited proxy, bounded tries with a doubling wait, one connection kept per server."""
 
@@ -151,14 +177,25 @@ class Transfers:
         if self._context is None:
             import ssl  # late: a job without files saves a third of the start-up time
 
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.load_verify_locations(capath=self._job["certificates"])
-            if self._job.get("crl_check", True):
-                context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
-            context.load_cert_chain(self._job["proxy"])
+            context = self._trusting(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+            try:
+                context.load_cert_chain(self._job["proxy"])
+            except ssl.SSLError as error:
+                if error.reason != "CA_MD_TOO_WEAK":
+                    raise
+                context = sha1_context(context, self._trusting)
+                context.load_cert_chain(self._job["proxy"])
             self._context = context
         return self._context
+
+    def _trusting(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        import ssl
+
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(capath=self._job["certificates"])
+        if self._job.get("crl_check", True):
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+        return context
 
     def _connection(self, parts: SplitResult) -> http.client.HTTPSConnection:
         import http.client

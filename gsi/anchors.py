@@ -60,6 +60,8 @@ class TrustPolicy:
     :ivar min_rsa: bits.
     :ivar allow_sha1: accept SHA-1 signatures.
     :ivar allow_legacy: accept proxies older than RFC 3820 at all.
+    :ivar gridsite_proxies: accept in a chain one proxy as GridSite's clients make it, without ProxyCertInfo and signed
+        with SHA-1 (:mod:`gsi.chain`); everything else still needs a better hash.
     :ivar leeway: for clocks that differ, both ways.
     :ivar missing_crl_ok: slash DNs of CAs that may be without a usable revocation list.
     :ivar hosts: names of this host that a targeted attribute certificate may give; empty is the host name.
@@ -68,6 +70,7 @@ class TrustPolicy:
     min_rsa: int = 2048
     allow_sha1: bool = False
     allow_legacy: bool = True
+    gridsite_proxies: bool = False
     leeway: datetime.timedelta = datetime.timedelta(seconds=60)
     missing_crl_ok: frozenset[str] = frozenset()
     hosts: frozenset[str] = frozenset()
@@ -134,6 +137,7 @@ class Anchors:
         *,
         end_entity: int = 0,
         openssl_from: int = 0,
+        sha1: int | None = None,
     ) -> tuple[x509.Certificate, ...]:
         """Judge a path and everything above it.
 
@@ -141,11 +145,12 @@ class Anchors:
         :param others: more certificates that may lie on the way to a CA.
         :param end_entity: index of the end-entity certificate in ``path``.
         :param openssl_from: index of the first certificate that OpenSSL understands (legacy proxies: the end entity).
+        :param sha1: index of the one certificate that may be signed with SHA-1 whatever the policy says.
         :returns: the complete chain, ending with a root of the trust directory.
         :raises ChainError: the subclass says what is wrong, the error which certificate.
         """
-        for certificate in path:
-            self._check_alone(certificate, now)
+        for index, certificate in enumerate(path):
+            self._check_alone(certificate, now, sha1=index == sha1)
         above = self._build(path[openssl_from:], others)[len(path) - openssl_from :]
         for certificate in above:
             self._check_alone(certificate, now)
@@ -169,7 +174,9 @@ class Anchors:
             )
         return full
 
-    def _check_alone(self, certificate: x509.Certificate, now: datetime.datetime) -> None:
+    def _check_alone(
+        self, certificate: x509.Certificate, now: datetime.datetime, *, sha1: bool = False
+    ) -> None:
         begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         if now > end + self.policy.leeway:
             raise Expired.about(certificate, f"has expired on {end:%Y-%m-%d %H:%M:%S} UTC")
@@ -179,7 +186,10 @@ class Anchors:
             )
         anchor = certificate in self.authorities
         weak = weakness(
-            certificate, min_rsa=self.policy.min_rsa, allow_sha1=self.policy.allow_sha1, judge_hash=not anchor
+            certificate,
+            min_rsa=self.policy.min_rsa,
+            allow_sha1=sha1 or self.policy.allow_sha1,
+            judge_hash=not anchor,
         )
         if weak:
             raise WeakKey.about(certificate, weak)

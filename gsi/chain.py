@@ -1,7 +1,12 @@
 """From the certificates that a peer presented to its end-entity certificate, proxy by proxy.
 
-Every link is judged here, for RFC 3820 proxies and for the two legacy kinds that OpenSSL does not know.  What
-lies above the end-entity certificate is judged by :mod:`gsi.anchors`.
+Every link is judged here, for RFC 3820 proxies and for the kinds that OpenSSL does not know.  What lies above the
+end-entity certificate is judged by :mod:`gsi.anchors`.
+
+GridSite's delegation clients sign what is no proxy by RFC 3820: a certificate with the name of the caller's proxy and
+one more CN, a number, but without ProxyCertInfo.  A site may accept one such link in a chain, directly below a proxy of
+RFC 3820, and proxies of RFC 3820 below it (the services delegate further).  No CA's and no person's certificate makes a
+name with a number a proxy: CAs give such names to people.
 """
 
 from __future__ import annotations
@@ -24,12 +29,16 @@ from gsi.proxyinfo import (
     RFC_EXTENSION,
     ProxyInfo,
     ProxyKind,
+    gridsite_form,
     inspect,
+    kind,
 )
 from gsi.signature import signed_by
 
 _UNDERSTOOD: Final = (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage)
 _MARKS: Final = (RFC_EXTENSION, GT3_EXTENSION)
+_TOGETHER: Final = frozenset({"rfc", "gridsite"})
+"""Kinds that may stand in one chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +64,23 @@ class ProxyPath:
         return tuple(proxy.kind for proxy in self.proxies)
 
     @property
+    def gridsite(self) -> int | None:
+        """Index of the proxy that GridSite's rule made one; ``None``: there is none."""
+        return self.kinds.index("gridsite") if "gridsite" in self.kinds else None
+
+    @property
     def limited(self) -> bool:
         """Whether any proxy on the path is limited."""
         return any(proxy.limited for proxy in self.proxies)
 
 
-def proxy_path(chain: Sequence[x509.Certificate]) -> ProxyPath:
+def proxy_path(chain: Sequence[x509.Certificate], *, gridsite: bool = False) -> ProxyPath:
     """Walk from the leaf, the first certificate, to the end-entity certificate.
 
     The rest of the chain may come in any order and with duplicates, as TLS 1.3 (RFC 8446 §4.4.2) asks receivers
     to tolerate; each step is decided by name and by signature.
 
+    :param gridsite: accept one proxy as GridSite's clients make it.
     :raises NoCertificate: for an empty chain.
     :raises BadProxy: a link is missing or breaks a rule of RFC 3820 §3 and §4 (or their legacy forms).
     :raises Untrusted: the chain is too long, or the end-entity certificate cannot stand for a person or host.
@@ -81,23 +96,47 @@ def proxy_path(chain: Sequence[x509.Certificate]) -> ProxyPath:
         _check_readable(certificate)
     path = [chain[0]]
     proxies: list[ProxyInfo] = []
-    while (info := _inspect(path[-1])) is not None:
+    while (info := _inspect(path[-1]) or (_by_gridsite(path[-1], chain) if gridsite else None)) is not None:
         issuer = _issuer(path[-1], chain, path)
         _check_proxy(path[-1], info)
         _check_link(path[-1], issuer)
+        if info.kind == "gridsite" and kind(issuer) != "rfc":
+            raise BadProxy.about(
+                path[-1], "has no ProxyCertInfo, and what signed it is no proxy of RFC 3820 itself"
+            )
         if info.path_length is not None and len(proxies) > info.path_length:
             raise BadProxy.about(
                 path[-1], f"allows {info.path_length} proxies below itself and {len(proxies)} were presented"
             )
         path.append(issuer)
         proxies.append(info)
-    kinds = {proxy.kind for proxy in proxies}
-    if len(kinds) > 1:
-        raise BadProxy.about(
-            chain[0], f"stands in a chain of mixed kinds of proxies ({', '.join(sorted(kinds))})"
-        )
+    _check_kinds(chain[0], proxies)
     _check_end_entity(path[-1])
     return ProxyPath(tuple(path), tuple(proxies), tuple(c for c in chain if c not in path))
+
+
+def made_by_gridsite(chain: Sequence[x509.Certificate]) -> bool:
+    """Whether a chain has a link of the form that GridSite's clients give it.  Nothing is verified; never raises."""
+    try:
+        return any(_by_gridsite(certificate, chain) is not None for certificate in chain[:MAX_CERTIFICATE_CHAIN])
+    except ValueError:  # a name that cannot be read: not theirs
+        return False
+
+
+def _by_gridsite(certificate: x509.Certificate, chain: Sequence[x509.Certificate]) -> ProxyInfo | None:
+    """A proxy by GridSite's rule: of that form, and named after a proxy of RFC 3820 that was presented with it."""
+    above = any(c.subject == certificate.issuer and kind(c) == "rfc" for c in chain)
+    return ProxyInfo("gridsite", INHERIT_ALL) if above and gridsite_form(certificate) else None
+
+
+def _check_kinds(leaf: x509.Certificate, proxies: Sequence[ProxyInfo]) -> None:
+    kinds = [proxy.kind for proxy in proxies]
+    if len(set(kinds)) > 1 and not _TOGETHER.issuperset(kinds):
+        raise BadProxy.about(
+            leaf, f"stands in a chain of mixed kinds of proxies ({', '.join(sorted(set(kinds)))})"
+        )
+    if kinds.count("gridsite") > 1:
+        raise BadProxy.about(leaf, "stands in a chain with more than one proxy without ProxyCertInfo")
 
 
 def _check_readable(certificate: x509.Certificate) -> None:

@@ -20,7 +20,7 @@ from grid.errors import GridError, ProxyError
 from grid.files import read_bounded, write_private
 from gsi.dn import slash
 from gsi.privatekey import PrivateKey, read_private_key
-from gsi.proxyinfo import inspect, kind
+from gsi.proxyinfo import inspect, proxies_in
 
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _KEY: Final = re.compile(
@@ -127,9 +127,9 @@ class Credential:
 
         :raises ProxyError: when the chain ends with a proxy, so that its owner is not known.
         """
-        for certificate in self.chain:
-            if kind(certificate) is None:
-                return certificate
+        proxies = proxies_in(self.chain)
+        if proxies < len(self.chain):
+            return self.chain[proxies]
         raise ProxyError(
             f"The chain of {self.subject} is not complete: its end-entity certificate is missing"
         )
@@ -160,7 +160,7 @@ class Credential:
     @property
     def is_proxy(self) -> bool:
         """Whether the leaf is a proxy certificate of any kind."""
-        return kind(self.chain[0]) is not None
+        return proxies_in(self.chain) > 0
 
     @property
     def is_limited(self) -> bool:

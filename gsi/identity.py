@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cryptography import x509
 
 from grid.fqan import Fqan
-from gsi.proxyinfo import ProxyKind
+from gsi.proxyinfo import LEGACY, ProxyKind
 from gsi.voms import VomsAttributes
 
 
@@ -46,4 +46,4 @@ class Identity:
     @property
     def legacy(self) -> bool:
         """Some proxy is of a kind older than RFC 3820."""
-        return any(kind != "rfc" for kind in self.kinds)
+        return not LEGACY.isdisjoint(self.kinds)

@@ -129,10 +129,10 @@ def _next_info(
     """The marks of a proxy of ``credential``: kind and limitation are inherited, path lengths are kept."""
     allowed: int | None = None
     try:
-        parents = [info for info in map(inspect, credential.chain) if info is not None]
+        parents = [(depth, info) for depth, info in enumerate(map(inspect, credential.chain)) if info is not None]
     except ValueError as error:
         raise ProxyError(f"A proxy certificate of {credential.subject} {error}") from error
-    for depth, info in enumerate(parents):
+    for depth, info in parents:
         if info.path_length is not None:
             left = info.path_length - depth
             allowed = left if allowed is None else min(allowed, left)
@@ -140,13 +140,13 @@ def _next_info(
         raise ProxyError(
             f"The proxy {credential.subject} may not sign further proxies: its path length is used up"
         )
-    if parents and legacy is not None and legacy != parents[0].kind:
+    if parents and legacy is not None and legacy != parents[0][1].kind:
         raise ProxyError(
-            f"The proxy {credential.subject} is of kind {parents[0].kind} and cannot sign one of kind {legacy}"
+            f"The proxy {credential.subject} is of kind {parents[0][1].kind} and cannot sign one of kind {legacy}"
         )
-    if any(info.limited for info in parents):
+    if any(info.limited for _, info in parents):
         limited = True
-    new_kind: ProxyKind = parents[0].kind if parents else (legacy or "rfc")
+    new_kind: ProxyKind = parents[0][1].kind if parents else (legacy or "rfc")
     return ProxyInfo(
         new_kind, LIMITED if limited else INHERIT_ALL, None if new_kind == "gt2" else path_length
     )

@@ -1,16 +1,22 @@
 """What marks a certificate as a proxy: RFC 3820, the GT3 draft, the legacy form of GT2.
 
-=====  ==================================================================  =============================
-kind   mark                                                                limited when
-=====  ==================================================================  =============================
-rfc    extension proxyCertInfo 1.3.6.1.5.5.7.1.14 (RFC 3820 §3.8)          policy language …3536.1.1.1.9
-gt3    extension 1.3.6.1.4.1.3536.1.222 (Globus Toolkit 3, draft form)     the same
-gt2    subject is the issuer's plus ``CN=proxy`` or ``CN=limited proxy``   ``CN=limited proxy``
-=====  ==================================================================  =============================
+========  ==================================================================  =============================
+kind      mark                                                                limited when
+========  ==================================================================  =============================
+rfc       extension proxyCertInfo 1.3.6.1.5.5.7.1.14 (RFC 3820 §3.8)          policy language …3536.1.1.1.9
+gt3       extension 1.3.6.1.4.1.3536.1.222 (Globus Toolkit 3, draft form)     the same
+gt2       subject is the issuer's plus ``CN=proxy`` or ``CN=limited proxy``   ``CN=limited proxy``
+gridsite  none; the subject is the issuer's plus a number (GridSite)          what stands above it is
+========  ==================================================================  =============================
+
+A certificate of the last kind cannot be told from others by itself, so :func:`kind` and :func:`inspect` do not know
+it; the certificate above it, a proxy of RFC 3820, makes it one (:mod:`gsi.chain`).
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -18,7 +24,9 @@ from asn1crypto import core
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-ProxyKind = Literal["rfc", "gt3", "gt2"]
+ProxyKind = Literal["rfc", "gt3", "gt2", "gridsite"]
+LEGACY: Final = frozenset({"gt2", "gt3"})
+"""Kinds that are older than RFC 3820."""
 
 RFC_EXTENSION: Final = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.14")
 GT3_EXTENSION: Final = x509.ObjectIdentifier("1.3.6.1.4.1.3536.1.222")
@@ -53,7 +61,7 @@ class ProxyInfo:
     """The marks of one proxy certificate.
 
     :ivar path_length: how many proxies may follow below; ``None`` is no limit.
-    :ivar critical: whether the extension is critical, as RFC 3820 §3.8 demands; true for gt2.
+    :ivar critical: whether the extension is critical, as RFC 3820 §3.8 demands; true for gt2 and gridsite.
     :ivar language: dotted OID of the policy language.
     """
 
@@ -79,6 +87,34 @@ def kind(certificate: x509.Certificate) -> ProxyKind | None:
         return "gt2" if _legacy_name(certificate) else None
     except EXTENSION_ERRORS:
         return None
+
+
+def proxies_in(chain: Sequence[x509.Certificate]) -> int:
+    """How many certificates at the beginning of a chain in signing order are proxies; the next is the end entity.
+
+    Whatever stands below a proxy is one.  Never raises; nothing is verified.
+    """
+    return max((index + 1 for index, certificate in enumerate(chain) if kind(certificate)), default=0)
+
+
+def gridsite_form(certificate: x509.Certificate) -> bool:
+    """Whether a certificate looks like what GridSite 3.0 signs for the caller with a proxy of RFC 3820.
+
+    That is: the issuer's name and one CN of digits, and no extension but a key usage.
+    """
+    rdns = certificate.subject.rdns
+    try:
+        plain = all(isinstance(extension.value, x509.KeyUsage) for extension in certificate.extensions)
+    except EXTENSION_ERRORS:
+        return False
+    if not plain or len(rdns) < 2 or x509.Name(rdns[:-1]) != certificate.issuer:
+        return False
+    last = list(rdns[-1])
+    return (
+        len(last) == 1
+        and last[0].oid == NameOID.COMMON_NAME
+        and re.fullmatch(r"[0-9]{1,20}", str(last[0].value)) is not None
+    )
 
 
 def inspect(certificate: x509.Certificate) -> ProxyInfo | None:
@@ -117,7 +153,7 @@ def encode(info: ProxyInfo) -> x509.UnrecognizedExtension:
         return x509.UnrecognizedExtension(RFC_EXTENSION, bytes(ProxyCertInfo(fields).dump()))
     if info.kind == "gt3":
         return x509.UnrecognizedExtension(GT3_EXTENSION, bytes(DraftProxyCertInfo(fields).dump()))
-    raise ValueError("a GT2 proxy is marked by its name only")
+    raise ValueError(f"a proxy of kind {info.kind} is marked by its name only")
 
 
 def _decode(der: bytes, rfc: bool) -> tuple[str, int | None]:

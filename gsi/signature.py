@@ -58,6 +58,15 @@ def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     return holds(key, certificate.signature, certificate.tbs_certificate_bytes, algorithm, parameters)
 
 
+def uses_sha1(certificate: x509.Certificate) -> bool:
+    """Whether a certificate is signed with SHA-1."""
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return False
+    return algorithm is not None and algorithm.name == "sha1"
+
+
 def key_weakness(key: object, min_rsa: int) -> str | None:
     """Say why a public key is refused; ``None``: it is strong enough."""
     if isinstance(key, rsa.RSAPublicKey):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from OpenSSL import SSL, crypto
 
@@ -18,11 +18,14 @@ from grid.errors import ConfigurationError, ProxyError
 from grid.limits import MAX_CERTIFICATE_CHAIN
 from gsi.credential import Credential
 from gsi.gsisocket import GsiSocket, HandshakeFailed
+from gsi.sha1client import Sha1ClientContext
+from gsi.signature import uses_sha1
 from gsi.tls_failure import explain
 
 __all__ = ["GsiSocket", "HandshakeFailed", "ServerContext", "client_context", "explain"]
 
 _IO_TIMEOUT: Final = 60.0
+ContextT = TypeVar("ContextT", bound=ssl.SSLContext)
 
 
 class ServerContext:
@@ -89,15 +92,27 @@ def client_context(
     """
     if not Path(cert_dir).is_dir():
         raise ConfigurationError(f"The directory {cert_dir} with the certificates of the CAs does not exist")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _verifying(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), cert_dir, check_crls)
+    if credential is not None:
+        found = Credential.load(Path(credential))  # says what is wrong with it; OpenSSL would only say "PEM lib"
+        if any(map(uses_sha1, found.chain)):
+            context = _for_sha1(context, cert_dir, check_crls)
+        context.load_cert_chain(str(credential), password=_no_password)
+    return context
+
+
+def _verifying(context: ContextT, cert_dir: Path, check_crls: bool) -> ContextT:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(capath=str(cert_dir))
     if check_crls:
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
-    if credential is not None:
-        Credential.load(Path(credential))  # says what is wrong with it; OpenSSL would only say "PEM lib"
-        context.load_cert_chain(str(credential), password=_no_password)
     return context
+
+
+def _for_sha1(usual: ssl.SSLContext, cert_dir: Path, check_crls: bool) -> ssl.SSLContext:
+    made = _verifying(Sha1ClientContext(ssl.PROTOCOL_TLS_CLIENT), cert_dir, check_crls)
+    made.begin(usual)
+    return made
 
 
 def _accept(_c: SSL.Connection, _x: crypto.X509, _error: int, _depth: int, _ok: int) -> bool:

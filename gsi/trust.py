@@ -17,10 +17,11 @@ from grid.dn import normalise
 from grid.errors import ConfigurationError
 from gsi import voms
 from gsi.anchors import Anchors, TrustPolicy
-from gsi.chain import proxy_path
+from gsi.chain import made_by_gridsite, proxy_path
 from gsi.dn import slash
-from gsi.errors import BadProxy, ChainError, Untrusted, described
+from gsi.errors import BadProxy, ChainError, Untrusted, WeakKey, described
 from gsi.identity import Identity
+from gsi.proxyinfo import LEGACY
 from gsi.trustdir import FileCache, Fingerprint, fingerprint
 from gsi.verdicts import Verdicts
 
@@ -74,6 +75,7 @@ class TrustStore:
         except ChainError as error:
             if chain:
                 error.subject = described(chain[0])
+                self._tell_setting(chain, error)
             raise
 
     def verify_plain(
@@ -107,6 +109,15 @@ class TrustStore:
             self._lock.release()
         return self._anchors
 
+    def _tell_setting(self, chain: Sequence[x509.Certificate], error: ChainError) -> None:
+        """The operator, not the peer, hears that there is a setting for GridSite's proxies."""
+        if isinstance(error, WeakKey | Untrusted) and not self.policy.gridsite_proxies and made_by_gridsite(chain):
+            _log.warning(
+                "%s has a proxy as GridSite's htproxyput makes it, signed with SHA-1 or without ProxyCertInfo;"
+                " gridsite_proxies = true in the section [trust] of wms.toml would accept it",
+                error.subject,
+            )
+
     def _refresh(self, moment: float) -> None:
         try:
             seen = self._look()
@@ -134,13 +145,19 @@ class TrustStore:
 
 
 def _identify(chain: Sequence[x509.Certificate], anchors: Anchors, now: datetime.datetime) -> Identity:
-    path = proxy_path(chain)
-    legacy = any(kind != "rfc" for kind in path.kinds)
+    path = proxy_path(chain, gridsite=anchors.policy.gridsite_proxies)
+    legacy = not LEGACY.isdisjoint(path.kinds)
     if legacy and not anchors.policy.allow_legacy:
         raise BadProxy.about(chain[0], "is a legacy proxy; make an RFC 3820 proxy (voms-proxy-init -rfc)")
     last = len(path.certificates) - 1
+    plain = 0 if path.gridsite is None else path.gridsite + 1
     full = anchors.judge(
-        path.certificates, path.others, now, end_entity=last, openssl_from=last if legacy else 0
+        path.certificates,
+        path.others,
+        now,
+        end_entity=last,
+        openssl_from=last if legacy else plain,
+        sha1=path.gridsite,
     )
     if len(full) <= len(path.certificates):
         raise Untrusted.about(path.end_entity, "is itself a trust anchor and identifies no caller")

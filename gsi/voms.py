@@ -42,7 +42,7 @@ from gsi.attribute_certificate import (
 from gsi.credential import Credential
 from gsi.dn import slash
 from gsi.errors import ChainError, VomsError
-from gsi.proxyinfo import kind
+from gsi.proxyinfo import proxies_in
 from gsi.signature import hash_weakness, holds
 
 
@@ -78,9 +78,7 @@ def find_certificates(path: Sequence[x509.Certificate]) -> tuple[AttributeCertif
     :param path: leaf first, up to the end-entity certificate.
     :raises VomsError: when they cannot be decoded.
     """
-    for certificate in path:
-        if kind(certificate) is None:
-            break
+    for certificate in path[: proxies_in(path)]:
         for extension in certificate.extensions:
             value = extension.value
             if extension.oid == SEQUENCE_EXTENSION and isinstance(value, x509.UnrecognizedExtension):
@@ -96,7 +94,7 @@ def read_attributes(chain: Sequence[x509.Certificate]) -> tuple[VomsAttributes, 
 
     :raises VomsError: when it cannot be decoded.
     """
-    end_entity = next((c for c in chain if kind(c) is None), chain[-1])
+    end_entity = chain[min(proxies_in(chain), len(chain) - 1)]
     return tuple(_stated(ac, end_entity, ac.certificates[:1]) for ac in find_certificates(chain))
 
 

@@ -50,6 +50,13 @@ class NodeSection:
 
 
 @dataclass(frozen=True)
+class TrustSection:
+    """``[trust]``: which chains of certificates every service of the node accepts."""
+
+    gridsite_proxies: bool = False
+
+
+@dataclass(frozen=True)
 class LimitSection:
     """``[[wmproxy.limit]]``: load limits of one operation, or of all that have none of their own; None: no limit."""
 
@@ -175,6 +182,7 @@ class Configuration:
 
     path: Path
     node: NodeSection = NodeSection()
+    trust: TrustSection = TrustSection()
     wmproxy: WmproxySection = WmproxySection()
     lb: LbSection = LbSection()
     bdii: BdiiSection = BdiiSection()
@@ -192,6 +200,7 @@ class Configuration:
             raise ConfigurationFileError(path, f"it cannot be read: {error}") from error
         sections = {
             "node": NodeSection,
+            "trust": TrustSection,
             "wmproxy": WmproxySection,
             "lb": LbSection,
             "bdii": BdiiSection,
@@ -283,8 +292,8 @@ def _value(path: Path, section: str, key: str, kind: str, value: Any) -> Any:
             raise ConfigurationFileError(path, f'{where} must be a list of strings, such as ["a", "b"]')
         return tuple(value)
     kind = kind.removesuffix(" | None")
-    expected: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
-    if isinstance(value, bool) or not isinstance(value, expected[kind]):
+    expected: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
+    if (isinstance(value, bool) and kind != "bool") or not isinstance(value, expected[kind]):
         raise ConfigurationFileError(path, f"{where} must be of type {kind}, not {value!r}")
     if key.endswith("port") and isinstance(value, int) and not 0 < value < 65536:
         raise ConfigurationFileError(path, f"{where} must be a port, 1 to 65535, not {value}")

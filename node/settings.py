@@ -9,6 +9,7 @@ from pathlib import Path
 from broker.settings import BrokerSettings
 from ce.settings import Accounts, CeSettings, Queue
 from gsi.credential import Credential
+from gsi.trust import TrustPolicy
 from infosys.settings import BdiiSettings
 from lb.channel import ChannelSettings
 from lb.interlogger import InterloggerSettings
@@ -39,6 +40,7 @@ class Settings:
             host_credential=layout.host_credential,
             certificate_directory=layout.certificates,
             voms_directory=layout.vomsdir,
+            policy=self._policy,
             database_url=self._shared,
             document_root=layout.sandbox,
             delegation_directory=layout.delegations,
@@ -109,6 +111,7 @@ class Settings:
             host_key=layout.host_key,
             trust_directory=layout.certificates,
             voms_directory=layout.vomsdir,
+            policy=self._policy,
             run_directory=layout.run,
             spool_directory=layout.spool,
             journal_directory=layout.journals,
@@ -135,6 +138,7 @@ class Settings:
             key=layout.host_key,
             trust_dir=layout.certificates,
             voms_dir=layout.vomsdir,
+            policy=self._policy,
             database_url=f"sqlite:///{layout.databases / 'lb.sqlite'}",
             trusted=frozenset((self._host_dn(),)),
             run_dir=layout.run,
@@ -160,6 +164,10 @@ class Settings:
             refresh=conf.bdii.refresh,
             grace=conf.bdii.grace,
         )
+
+    @property
+    def _policy(self) -> TrustPolicy:
+        return TrustPolicy(gridsite_proxies=self._configuration.trust.gridsite_proxies)
 
     def _queue(self, queue: QueueSection) -> Queue:
         return Queue(

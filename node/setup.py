@@ -92,6 +92,9 @@ bind = "{bind}"
 vo = "{vo}"
 site = "WMS-TEST"
 
+[trust]
+# gridsite_proxies = false           # true: take what GridSite's htproxyput signs (SHA-1, no ProxyCertInfo)
+
 [wmproxy]
 port = {wmproxy}
 # admitted_vos = ["{vo}"]

@@ -15,6 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from asn1crypto import x509 as asn1
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 COMMANDS = Path(sys.executable).parent
 
@@ -157,6 +161,20 @@ def node(make_node) -> Node:
     made.proxy("alice")
     made.proxy("bob")
     return made
+
+
+@pytest.fixture(scope="session")
+def with_sha1():
+    """Makes of a certificate the same one, signed with SHA-1 by an RSA key; cryptography itself makes none."""
+
+    def make(certificate: x509.Certificate, signer: rsa.RSAPrivateKey) -> x509.Certificate:
+        made = asn1.Certificate.load(certificate.public_bytes(serialization.Encoding.DER))
+        made["tbs_certificate"]["signature"] = made["signature_algorithm"] = {"algorithm": "sha1_rsa"}
+        signed = made["tbs_certificate"].dump(force=True)
+        made["signature_value"] = signer.sign(signed, padding.PKCS1v15(), hashes.SHA1())
+        return x509.load_der_x509_certificate(made.dump(force=True))
+
+    return make
 
 
 def programs() -> Path | None:

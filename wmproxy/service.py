@@ -96,7 +96,7 @@ class Application:
     def __init__(self, settings: WmproxySettings) -> None:
         self._parts = _Parts(settings)
         self._pool = KeyPool()
-        trust = TrustStore(settings.certificate_directory, settings.voms_directory)
+        trust = TrustStore(settings.certificate_directory, settings.voms_directory, settings.policy)
         delegations = DelegationStore(DelegationSettings(settings.delegation_directory), trust, self._pool)
         self._recovery = self._parts.recovery().start()
         waiting = WaitingJobs(settings, self._parts.ledger, self._parts.sandboxes)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gsi.trust import TrustPolicy
 from wmproxy.load import Limits
 
 
@@ -31,6 +32,7 @@ class WmproxySettings:
     :ivar min_perusal_interval: the shortest PerusalTimeInterval, whole seconds, and that of jobs that name none.
     :ivar max_perusal_files: files of one job that are looked at while it runs.
     :ivar max_perusal_bytes: of what one job sends of these files.
+    :ivar policy: which chains of certificates are accepted.
     :ivar version: what getVersion answers; digits and dots only, old clients compare it with 2.2.0, 2.9.0, 3.0.0.
     """
 
@@ -75,6 +77,7 @@ class WmproxySettings:
     limits: Mapping[str, Limits] = field(default_factory=dict)
     version: str = "3.9.0"
     sandbox_directory: str = "SandboxDir"
+    policy: TrustPolicy = TrustPolicy()  # noqa: RUF009 - frozen
 
     @property
     def base_url(self) -> str:

@@ -76,6 +76,12 @@ def bob(node) -> User:
     return User(node, "bob")
 
 
+@pytest.fixture(scope="session")
+def person() -> type[User]:
+    """Makes a user of a node that a test has made: ``person(node, "alice")``."""
+    return User
+
+
 @dataclass(frozen=True)
 class Case:
     """A call that is answered with a typed fault.

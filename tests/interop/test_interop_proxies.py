@@ -121,3 +121,5 @@ def test_gridsite_asks_for_a_request_and_its_sha1_signature_is_refused_with_the_
         "SHA-256 or better is needed",
         refused.value.description,
     )
+    log = (alice.node.root / "log" / "wmproxy.log").read_text()
+    assert "gridsite_proxies = true in the section [trust] of wms.toml would accept it" in log

@@ -154,7 +154,7 @@ def test_automatic_ports_are_free_different_and_not_ephemeral():
     ("text", "what"),
     [
         ("[node\n", "cannot be read"),
-        ("[nodes]\n", "section [nodes] is unknown; there are node, wmproxy"),
+        ("[nodes]\n", "section [nodes] is unknown; there are node, trust, wmproxy"),
         ("[lb]\nprot = 1\n", "[lb] prot is unknown; there are port"),
         ("[lb]\nport = 'x'\n", "[lb] port must be of type int"),
         ("[lb]\nport = 70000\n", "[lb] port must be a port, 1 to 65535"),
@@ -162,6 +162,7 @@ def test_automatic_ports_are_free_different_and_not_ephemeral():
         ("[lb]\nendpoint = 'lb.example.org'\n", "[lb] endpoint must have the form host:port"),
         ("[ce]\nendpoint = 'https://h/x'\n", "[ce] endpoint must have the form https://host:port/ce-cream/services"),
         ("[wmproxy]\nendpoint = 'https://h:70000/x'\n", "[wmproxy] endpoint must have the form https://host:port/"),
+        ("[trust]\ngridsite_proxies = 1\n", "[trust] gridsite_proxies must be of type bool"),
         ("[ce]\nqueue = []\n", "one or more [[ce.queue]] tables"),
         ("[[ce.queue]]\naccess = 'VO:x'\n", "[ce.queue] access must be a list of strings"),
     ],
