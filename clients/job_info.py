@@ -10,7 +10,8 @@ from typing import Any, Final
 from clients import endpoint, inputfile, options, outputfile, result
 from clients.bookkeeping import Bookkeeping
 from clients.command import run
-from clients.errors import OptionError, UsageError
+from clients.configuration import check_endpoint
+from clients.errors import JobNotFound, OptionError, UsageError
 from clients.messages import MONTHS, bar, title_bar
 from clients.options import CommandLine, Syntax, excludes, switch, valued
 from clients.session import Session
@@ -86,13 +87,28 @@ def work(session: Session) -> int:
         head = [f"Your proxy delegated to the endpoint {server.url}", f"with delegationID {identifier}: "]
         return _report_proxy(session, head, info, {"delegationid": identifier, "endpoint": server.url})
     job = inputfile.job_id(line, session.messages, session.questions)
-    status = Bookkeeping(session).status(job, nodes=False)
-    server = endpoint.of_job(session, status.text("networkServer"), str(job))
+    server = _server(session, job)
     if line.has("proxy"):
         info = server.call("getJobProxyInfo", jobId=str(job))
         head = [f"Your proxy delegated to the endpoint {server.url}", f"for the job {job}: "]
         return _report_proxy(session, head, info, {"jobid": str(job), "endpoint": server.url})
     return _report_jdl(session, server, job)
+
+
+def _server(session: Session, job: JobId) -> endpoint.Endpoint:
+    """The server that holds the job.
+
+    L&B answers the owner only.  Whom the job's access list lets read it names the server by ``--endpoint``.
+    """
+    try:
+        status = Bookkeeping(session).status(job, nodes=False)
+    except JobNotFound:
+        given = session.line.text("endpoint")
+        if given is None:
+            raise
+        check_endpoint(given, "--endpoint")
+        return endpoint.Endpoint.connect(session, given)
+    return endpoint.of_job(session, status.text("networkServer"), str(job))
 
 
 def _report_jdl(session: Session, server: endpoint.Endpoint, job: JobId) -> int:

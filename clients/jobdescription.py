@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from clients.errors import ClientError, OptionError
 from clients.timevalue import expiry, valid_until
-from grid.errors import GridError
+from grid.errors import GridError, InvalidArgument, JdlError
 from grid.files import read_bounded
 from grid.limits import MAX_JDL_BYTES
 from jdl.draft import check_distinct, sanitised
@@ -57,8 +57,7 @@ def load(session: Session, path: Path) -> ClassAd:
 def of_directory(directory: Path, kind: str) -> ClassAd:
     """The JDL files in a directory as one ``collection`` or ``dag``; each node has the name of its file.
 
-    :raises grid.errors.JdlError: one of them is no ClassAd; says where.
-    :raises ClientError: the directory or one of the files cannot be read, or there is none.
+    :raises ClientError: the directory or one of the files cannot be read, one is no ClassAd, or there is none.
     """
     from jdl.tree import ClassAd, from_python
 
@@ -70,7 +69,7 @@ def of_directory(directory: Path, kind: str) -> ClassAd:
         raise ClientError(f"there is no JDL file in the directory {directory}", title=_FILE_ERROR)
     ad = ClassAd()
     ad.set("Type", kind)
-    nodes = [(sanitised(path.name), read(path)) for path in paths]
+    nodes = [(sanitised(path.name), _read_named(path)) for path in paths]
     check_distinct((name, None) for name, _ in nodes)
     if kind == "dag":
         ad.set("Nodes", ClassAd([(name, ClassAd([("description", node)])) for name, node in nodes]))
@@ -86,8 +85,8 @@ def of_directory(directory: Path, kind: str) -> ClassAd:
 def of_jsdl(session: Session, path: Path) -> Description:
     """A JSDL document: sent as it is, and translated here as the server will, for its files and its mistakes.
 
-    :raises grid.errors.GridError: it is no JSDL, or cannot be expressed as a job description.
-    :raises ClientError: it cannot be read.
+    :raises ClientError: it cannot be read, is no JSDL, or cannot be expressed as a job description.
+    :raises JdlError: the job description that it makes is wrong.
     """
     from grid import xmldoor
     from jdl.jsdl import to_jdl
@@ -95,7 +94,12 @@ def of_jsdl(session: Session, path: Path) -> Description:
     from wsdl.jsdl import decoded
 
     data = _bytes(path)
-    ad = parse(to_jdl(decoded(xmldoor.parse(data))))
+    try:
+        text = to_jdl(decoded(xmldoor.parse(data)))
+    except InvalidArgument as error:
+        found = f"The following error has been found in {path}:\n{error.description}"
+        raise ClientError(found, title="JSDL Error", causes=error.causes) from error
+    ad = parse(text)
     description = finish(session, ad)
     return replace(description, jsdl=data)
 
@@ -109,9 +113,9 @@ def fill(session: Session, ad: ClassAd) -> ClassAd:
     from jdl.clientnodes import with_files
     from jdl.parser import parse_expression
 
-    ad = with_files(ad, lambda name: read(Path(name)))
+    ad = with_files(ad, lambda name: _read_named(Path(name)))
     extra = session.line.text("default-jdl")
-    layers = (session.configuration.jdl_defaults, read(Path(extra)) if extra else None)
+    layers = (session.configuration.jdl_defaults, _read_named(Path(extra)) if extra else None)
     vo = session.vo or ad.string("VirtualOrganisation")
     if not vo:
         raise ClientError(
@@ -166,6 +170,17 @@ def read(path: Path) -> ClassAd:
     except UnicodeDecodeError as error:
         raise ClientError(f"Unable to read the JDL file {path}: it is not UTF-8 text", title=_FILE_ERROR) from error
     return read_text(text)
+
+
+def _read_named(path: Path) -> ClassAd:
+    """The ad in one of several JDL files, so that an error must say in which of them it is.
+
+    :raises ClientError: it is no ClassAd, or cannot be read.
+    """
+    try:
+        return read(path)
+    except JdlError as error:
+        raise ClientError(f"In the file {path}:\n{error.description}", title="JDL Error") from error
 
 
 def _bytes(path: Path) -> bytes:

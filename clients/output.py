@@ -158,7 +158,7 @@ def _nodes_output(
         node = JobId.parse(child.text("jobId") or "")
         name = names[str(node)]
         try:
-            _check_state(session, child)
+            _check_state(session, child, f"node {name}")
         except ClientError as error:
             session.messages.warning(f"No output of the node {name}", error.description)
             continue
@@ -172,15 +172,18 @@ def _nodes_output(
     return Outcome(server.url, (), directory, found)
 
 
-def _check_state(session: Session, status: Status) -> None:
-    """Refuse jobs that have no output (any more); an aborted one, and nodes of a failed one, may have some."""
+def _check_state(session: Session, status: Status, what: str = "job") -> None:
+    """Refuse jobs that have no output (any more); an aborted one, and nodes of a failed one, may have some.
+
+    :param what: what a warning calls it.
+    """
     if status.state is JobState.Done and (status.done_code != "FAILED" or status.fields.get("childrenNum")):
         if status.done_code == "CANCELLED":
             raise ClientError("The Job has been cancelled", title="Output not available")
         return
     if status.state is JobState.Aborted:
         reason = status.text("reason") or "no reason is given"
-        session.messages.warning("The job was aborted", f"{reason}\nthere may be no output files")
+        session.messages.warning(f"The {what} was aborted", f"{reason}\nthere may be no output files")
         return
     sentences = {
         JobState.Cleared: "Output files already retrieved",

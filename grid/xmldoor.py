@@ -53,12 +53,15 @@ class XmlRefused(InvalidArgument):
 
     :ivar reason: what is wrong with it.
     :ivar line: where, 1-based, when known.
+    :ivar column: where in the line, 1-based, when known.
     """
 
-    def __init__(self, reason: str, line: int | None = None) -> None:
+    def __init__(self, reason: str, line: int | None = None, column: int | None = None) -> None:
         self.reason = reason
         self.line = line
-        super().__init__(f"the XML document is refused: {reason}" + (f" (line {line})" if line else ""))
+        self.column = column
+        where = f" (line {line}" + (f", column {column})" if column else ")") if line else ""
+        super().__init__(f"the XML document is refused: {reason}{where}")
 
 
 def parse(
@@ -110,7 +113,9 @@ def parse(
             if len(element.attrib) > MAX_XML_ATTRIBUTES:
                 raise XmlRefused(f"an element has more than {MAX_XML_ATTRIBUTES} attributes", element.sourceline)
     except etree.XMLSyntaxError as error:
-        raise XmlRefused(error.msg or "it is not well-formed", error.lineno) from error
+        reason = re.sub(r", line \d+, column \d+$", "", error.msg or "it is not well-formed")
+        line, column = error.position
+        raise XmlRefused(reason, line, column) from error
     except (LookupError, ValueError) as error:
         raise XmlRefused(f"its encoding cannot be read: {error}") from error
     root: etree._Element | None = getattr(events, "root", None)

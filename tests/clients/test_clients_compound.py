@@ -322,3 +322,33 @@ def test_when_the_description_of_all_nodes_is_too_long_their_names_come_from_the
     place = work / "out" / f"ada_{parent.rpartition('/')[2]}"
     assert (place / "Node_1" / "0.out").exists()
     assert (place / "Node_2" / "1.out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("</jsdl:JobDescription>", ""), "Opening and ending tag mismatch"),
+        (("posix:Executable", "posix:Program"), "POSIXApplication"),
+    ],
+)
+def test_a_wrong_jsdl_document_is_named_with_what_is_wrong_before_anything_is_asked(
+    fake_grid, work, capsys, change, told
+):
+    (work / "job.jsdl").write_text(JSDL.format(more="").replace(*change))
+    assert submit.main(["-a", "--jsdl", "job.jsdl"]) == 1
+    err = capsys.readouterr().err
+    assert "Error - JSDL Error\nThe following error has been found in job.jsdl:\n" in err
+    assert told in err
+    assert fake_grid.calls == []
+
+
+def test_a_mistake_in_one_of_several_files_says_in_which(fake_grid, write, work, capsys):
+    write(jobs__good_DOT_jdl='Executable = "/bin/true";', jobs__wrong_DOT_jdl="Executable = ;")
+    (work / "d.jdl").write_text('Type = "dag"; nodes = [ a = [ file = "jobs/wrong.jdl" ]; ]; dependencies = { };')
+    (work / "good.jdl").write_text('Executable = "/bin/true";')
+    for arguments in (["--collection", "jobs"], ["d.jdl"], ["--default-jdl", "jobs/wrong.jdl", "good.jdl"]):
+        assert submit.main(["-a", *arguments]) == 1
+        err = capsys.readouterr().err
+        assert "Error - JDL Error\nIn the file jobs/wrong.jdl:\n" in err
+        assert "line 1, column 14" in err
+    assert fake_grid.calls == []

@@ -61,6 +61,17 @@ def test_of_an_expired_proxy_no_time_is_left(fake_grid, capsys):
     assert "Expiration" in out
 
 
+def test_a_reader_of_somebody_elses_job_names_its_server(fake_grid, capsys):
+    fake_grid.jdl = "[ a = 1; ]"
+    fake_grid.job("RUNNING")
+    job = f"https://{fake_grid.address}/somebodyElsesJob000000"
+    assert job_info.main(["--jdl", job]) == 1
+    assert "Job Not Found" in capsys.readouterr().err
+    assert "getJDL" not in fake_grid.operations
+    assert job_info.main(["--jdl", "--endpoint", fake_grid.url, job]) == 0
+    assert fake_grid.parts("getJDL") == {"jobId": job, "type": "REGISTERED"}
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, ""), (-1, ""), (1, "01 sec "), (60, "01 min "), (3661, "01 hours 01 min 01 sec "), (86_400, "1 days ")],

@@ -135,6 +135,16 @@ def test_the_output_of_an_aborted_job_comes_with_a_warning(fake_grid, done, caps
     assert "Warning - The job was aborted\nrequest expired" in capsys.readouterr().err
 
 
+def test_a_warning_of_an_aborted_node_names_the_node(fake_grid, capsys, tmp_path):
+    child = fake_grid.job("ABORTED", reason="parents have aborted")
+    job = fake_grid.job("ABORTED", reason="DAG completed with failed jobs", childrenNum=1, children=[child],
+                        childrenStates=[fake_grid.jobs[child]])  # fmt: skip
+    assert output.main(["--noint", "--dir", str(tmp_path / "out"), job]) == 0
+    err = capsys.readouterr().err
+    assert "Warning - The job was aborted\nDAG completed with failed jobs" in err
+    assert "Warning - The node Node_0 was aborted\nparents have aborted" in err
+
+
 def test_a_job_of_another_vo_or_owner_is_not_purged(fake_grid, done, capsys, tmp_path):
     fake_grid.jobs[done]["jdl"] = '[ VirtualOrganisation = "other"; CertificateSubject = "/O=Grid/CN=Bob" ]'
     assert output.main(["--noint", "--dir", str(tmp_path / "out"), done]) == 0

@@ -149,3 +149,10 @@ def test_a_thread_that_has_parsed_much_is_worn_and_another_is_not(monkeypatch):
         thread.start()
         thread.join()
     assert found == [False, True] * 2
+
+
+def test_a_mistake_is_told_with_its_line_and_column_once():
+    with pytest.raises(XmlRefused) as refused:
+        xmldoor.parse(b"<a>\n<b></c>\n</a>")
+    assert (refused.value.line, refused.value.column) == (2, 8)
+    assert str(refused.value).endswith("(line 2, column 8)") and str(refused.value).count("column") == 1
