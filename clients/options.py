@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill, wrap
 from typing import Final
 
 from clients.errors import NotServed, OptionError, UsageError
 
 _COLUMN: Final = 34
+_TAB: Final = 8
+_WIDTH: Final = 80
 SUPPORT: Final = "the support address of your site, with the output of --debug"
 
 
@@ -43,6 +46,13 @@ class Option:
         left = f"{names} {self.argument}" if self.argument else names
         gap = "" if len(left) < _COLUMN else " "
         return f"\t{left:<{_COLUMN}}{gap}{self.text}"
+
+    @property
+    def lines(self) -> str:
+        """The same, its text broken so that a terminal of 80 columns need not."""
+        head = self.line.removesuffix(self.text)
+        first, *rest = wrap(self.text, _WIDTH - _TAB - len(head.removeprefix("\t")))
+        return "\n".join([head + first, *(f"\t{'':<{_COLUMN}}{more}" for more in rest)])
 
 
 def switch(long: str, text: str, short: str | None = None, *, refused: str | None = None) -> Option:
@@ -139,15 +149,18 @@ class Syntax:
 
     def usage(self, version: str) -> str:
         """The usage text."""
-        lines = ["", f"{self.banner} {version}", "", self.purpose, ""]
-        lines += [f"{'Usage:' if not n else '   or:'} {self.command} {u}" for n, u in enumerate(self.usages)]
+        lines = ["", f"{self.banner} {version}", "", fill(self.purpose, _WIDTH), ""]
+        for number, rest in enumerate(self.usages):
+            usage = f"{'   or:' if number else 'Usage:'} {self.command} {rest}"
+            lines.append(fill(usage, _WIDTH, subsequent_indent=" " * 10, break_on_hyphens=False))
         for title, group in self.groups:
             lines += ["", f"{title}:"]
-            lines += [option.line for option in group if option.refused is None]
+            lines += [option.lines for option in group if option.refused is None]
         refused = [f"--{option.long}" for option in self.options if option.refused is not None]
         if refused:
-            lines += ["", "Known and refused with a reason: " + ", ".join(refused)]
-        lines += ["", *self.notes] if self.notes else []
+            text = "Known and refused with a reason: " + ", ".join(refused)
+            lines += ["", fill(text, _WIDTH, break_on_hyphens=False)]
+        lines += ["", *(fill(note, _WIDTH) for note in self.notes)] if self.notes else []
         lines += ["", "Please report any bug at:", f"\t{SUPPORT}", ""]
         return "\n".join(lines)
 

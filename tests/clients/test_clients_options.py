@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 
@@ -39,15 +40,20 @@ def test_explicit_help_exits_0_with_the_usage_on_stderr(command, capsys):
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.COMMAND)
-def test_every_option_has_one_line_that_says_what_it_does(command, capsys):
+def test_every_option_says_once_what_it_does(command, capsys):
     command.main(["--help"])
-    lines = capsys.readouterr().err.splitlines()
+    shown = re.sub(r"\n\t +", " ", capsys.readouterr().err).splitlines()
     for option in command.SYNTAX.options:
         if option.refused:
             continue
-        shown = [line for line in lines if line.startswith(f"\t--{option.long}") and option.text in line]
-        assert len(shown) == 1, option.long
+        assert sum(line.startswith(f"\t--{option.long}") and line.endswith(option.text) for line in shown) == 1
         assert len(option.text) > 10
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.COMMAND)
+def test_the_usage_text_fits_a_terminal_of_80_columns(command, capsys):
+    command.main(["--help"])
+    assert [line for line in capsys.readouterr().err.splitlines() if len(line.expandtabs()) > 80] == []
 
 
 def test_list_match_help_does_not_know_default_jdl(capsys):

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 OPERATION = (ROOT / "docs/operation.md").read_text(encoding="utf-8")
 SECTIONS = {
     "[node]": configuration.NodeSection,
+    "[trust]": configuration.TrustSection,
     "[wmproxy]": configuration.WmproxySection,
     "[[wmproxy.limit]]": configuration.LimitSection,
     "[lb]": configuration.LbSection,
@@ -47,6 +48,8 @@ def toml(value: object) -> str:
         return "none"
     if isinstance(value, str):
         return f'`"{value}"`'
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     return "`[]`" if value == () else f"`{value}`"
 
 
