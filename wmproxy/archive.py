@@ -21,12 +21,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from grid import filesystem
+from grid.files import fsync_file
 from web import digest, paths, upload
 from web.errors import PathRefused
 from wmproxy.errors import ArchiveRefused
 
 HEADER_BYTES: Final = 64 << 10
 """Bytes of all headers of one member, long names and extended attributes included."""
+
+MANY: Final = 16
+"""Files for each of which an fsync is not waited for."""
 
 _BLOCK: Final = 256 << 10
 _MOST_PADDING: Final = 1 << 20
@@ -84,6 +89,7 @@ class Unpacker:
         self._left = most
         self._charge = charge
         self.members: dict[str, Member] = {}
+        self._unsynced: list[Path] = []
 
     def unpack(self, archive: Path) -> None:
         """Unpack one archive; its files are on disk when this returns, their names are not.
@@ -100,6 +106,15 @@ class Unpacker:
                 source.end()
         except _UNREADABLE as error:
             raise ArchiveRefused(archive.name, f"it cannot be read: {error or type(error).__name__}") from error
+        self._make_durable()
+
+    def _make_durable(self) -> None:
+        if len(self._unsynced) > MANY:
+            filesystem.sync(self._staging)
+        else:
+            for path in self._unsynced:
+                fsync_file(path)
+        self._unsynced.clear()
 
     def _take(self, info: tarfile.TarInfo, source: _Source) -> None:
         self._left -= 1
@@ -127,6 +142,7 @@ class Unpacker:
             _write(staged, source.blocks(size))
         else:
             _write(staged, _blocks(linked.staged))
+        self._unsynced.append(staged)
         place.taken.add(name)
         self.members[path] = Member(staged, place.key, name, size)
 
@@ -246,7 +262,6 @@ def _write(path: Path, blocks: Iterator[bytes]) -> None:
             file.write(block)
         file.flush()
         digest.keep(file.fileno(), checksum.digest())
-        os.fsync(file.fileno())
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -60,7 +60,7 @@ class Protocols:
         :raises ProtocolNotAvailable: as :meth:`chosen`.
         """
         if GSIFTP in self.chosen(wanted):
-            self._sandboxes.ensure(job)
+            self._sandboxes.ensure(job, sync=False)  # what is written there is not made durable either
         return self.uris(job, "input", wanted=wanted)
 
     def _uri(self, protocol: str, job: JobId, parts: tuple[str, ...]) -> str:

@@ -156,10 +156,12 @@ class Sandboxes:
             fsync_directory(parent)
             yield self.of(job)
 
-    def ensure(self, job: JobId) -> JobDirectory:
+    def ensure(self, job: JobId, *, sync: bool = True) -> JobDirectory:
         """Make the directory of a node, durably, if it is not there.
 
         Nodes have none until the first file comes: a large collection would be mostly empty directories.
+
+        :param sync: False leaves durability to the caller, who makes many.
         """
         directory = self.of(job)
         if directory.output.is_dir():
@@ -168,15 +170,16 @@ class Sandboxes:
         temporary = parent / f"{_MAKING}{secrets.token_hex(8)}"
         os.mkdir(temporary, 0o700)
         try:
-            self._fill(temporary, (), directory.path)
+            self._fill(temporary, (), directory.path, sync=sync)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # somebody else has just made it
                 raise
-        fsync_directory(parent)
+        if sync:
+            fsync_directory(parent)
         return directory
 
     @staticmethod
-    def _fill(temporary: Path, files: Sequence[tuple[str, bytes]], final: Path) -> None:
+    def _fill(temporary: Path, files: Sequence[tuple[str, bytes]], final: Path, *, sync: bool = True) -> None:
         try:
             for name in ("input", "output", "peek"):
                 os.mkdir(temporary / name, 0o700)
@@ -186,7 +189,8 @@ class Sandboxes:
             # The backup of the proxy is a second name of the same bytes until somebody renews the first.
             if (temporary / "user.proxy").exists():
                 os.link(temporary / "user.proxy", temporary / ".user.proxy.bak")
-            fsync_directory(temporary)
+            if sync:
+                fsync_directory(temporary)
             os.rename(temporary, final)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -20,11 +20,12 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from grid import filesystem
 from grid.errors import FileSystemFailure
 from grid.faultpoints import point
 from grid.files import fsync_directory, read_bounded, write_new, write_private
 from grid.jobid import JobId
-from wmproxy.archive import Member, Place, Unpacker
+from wmproxy.archive import MANY, Member, Place, Unpacker
 from wmproxy.errors import InputMissing
 from wmproxy.jobs import Job
 from wmproxy.quota import Quota
@@ -38,6 +39,12 @@ _DONE = ".unzipok"
 _MANIFEST = "manifest"
 _MAX_MANIFEST = 256 << 20
 _NAMED = 5
+
+MAX_MEMBERS = 50_000
+"""Files in all archives of one request: unpacking one costs a millisecond, in which its thread serves nobody else."""
+
+RESERVE = 64 << 20
+"""Bytes that unpacking leaves on the file system: a small archive can hold a thousand times its own size."""
 
 
 class Unpacking:
@@ -97,6 +104,8 @@ class Unpacking:
 
         def charge(size: int) -> None:
             nonlocal charged
+            if filesystem.free(staging) < size + RESERVE:
+                raise FileSystemFailure("Unable to untar ISB file: the server has no room for it; try again later")
             self._quota.charge(record.owner, size)
             charged += size
 
@@ -104,7 +113,8 @@ class Unpacking:
             job = places.get(key)
             return None if job is None else self._place(key, self._sandboxes.of(job).input, names)
 
-        unpacker = Unpacker(staging, place, 2 * self._max_files * len(places) + 100, charge)
+        most = min(2 * self._max_files * len(places) + 100, MAX_MEMBERS)
+        unpacker = Unpacker(staging, place, most, charge)
         try:
             for name in names:
                 unpacker.unpack(directory.input / name)
@@ -133,16 +143,20 @@ class Unpacking:
         """Move what stands in ``.unzipped`` to its places, and remove the archives."""
         staged = directory.path / _READ
         manifest = json.loads(read_bounded(staged / _MANIFEST, _MAX_MANIFEST))
+        many = len(manifest["files"]) > MANY
         touched: dict[str, Path] = {}
         for number, key, name in manifest["files"]:
             if key not in touched:
                 job = places[key]
-                at = directory if job == record.job else self._sandboxes.ensure(job)
+                at = directory if job == record.job else self._sandboxes.ensure(job, sync=not many)
                 touched[key] = at.input
             with contextlib.suppress(FileNotFoundError):  # it was moved before the crash
                 os.rename(staged / number, touched[key] / name)
-        for path in touched.values():
-            fsync_directory(path)
+        if many:
+            filesystem.sync(staged)
+        else:
+            for path in touched.values():
+                fsync_directory(path)
         point("wmproxy.unpack.moved")
         archives: list[str] = manifest["archives"]
         for name in archives:

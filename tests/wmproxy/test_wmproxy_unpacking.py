@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import re
 import stat
 import tarfile
@@ -18,7 +19,7 @@ from wmproxy.errors import ArchiveRefused, InputMissing, QuotaExceeded
 from wmproxy.jobs import Job, Kind, Phase
 from wmproxy.quota import Quota
 from wmproxy.sandboxes import Sandboxes
-from wmproxy.unpacking import Unpacking
+from wmproxy.unpacking import RESERVE, Unpacking
 
 OWNER = "/O=Grid/CN=Owner"
 NAME = "ISBfiles_abc_0.tar.gz"
@@ -38,7 +39,7 @@ def archive(**files: bytes) -> bytes:
 class Shop:
     """A compound job of two nodes with its directory, and what unpacks for it."""
 
-    def __init__(self, root, hard=-1) -> None:
+    def __init__(self, root, hard=-1, nodes=2) -> None:
         self.engine = open_engine(f"sqlite:///{root}/db.sqlite")
         schema.create(self.engine, jobs.metadata, jobs.SCHEMA_VERSION)
         self.sandboxes = Sandboxes(root / "docroot", "SandboxDir", "https://localhost:7443")
@@ -46,7 +47,7 @@ class Shop:
         self.record = Job(
             JobId.new("localhost", 9000), OWNER, "vo", (), Phase.REGISTERED, "", kind=Kind.COLLECTION
         )
-        self.nodes = [self.record.node(f"n{index}", index) for index in range(2)]
+        self.nodes = [self.record.node(f"n{index}", index) for index in range(nodes)]
         with self.sandboxes.create(self.record.job, []), self.engine.begin() as connection:
             jobs.insert(connection, self.record, self.nodes)
         self.directory = self.sandboxes.of(self.record.job)
@@ -222,6 +223,39 @@ def test_a_disk_without_room_is_told_and_leaves_nothing(make_shop, monkeypatch):
         shop.unpack()
     assert refused.value.code == 1203
     assert (shop.files(), shop.used(), shop.held()) == ({}, before, before)
+
+
+def test_unpacking_leaves_the_server_some_room(make_shop, monkeypatch):
+    shop = make_shop()
+    shop.upload(archive(**{shop.key(shop.record, "zeros"): bytes(5000)}))
+    before = shop.used()
+    monkeypatch.setattr("grid.filesystem.free", lambda path: RESERVE + 4999)
+    with pytest.raises(FileSystemFailure, match="no room"):
+        shop.unpack()
+    assert (shop.files(), shop.used(), shop.held()) == ({}, before, before)
+    monkeypatch.setattr("grid.filesystem.free", lambda path: RESERVE + 5000)
+    shop.unpack()
+    assert len(shop.files()) == 1
+
+
+def test_thousands_of_files_are_not_waited_for_one_by_one(make_shop, monkeypatch):
+    shop = make_shop(nodes=2000)
+    shop.upload(archive(**{shop.key(node, "own"): b"own" for node in shop.nodes}))
+    waited = []
+    fsync = os.fsync
+    monkeypatch.setattr("os.fsync", lambda descriptor: (waited.append(descriptor), fsync(descriptor)))
+    shop.unpack()
+    assert len(shop.files()) == 2000
+    assert len(waited) < 20
+    assert (shop.used(), shop.held()) == (6000, 6000)
+
+
+def test_archives_of_a_request_hold_so_many_files(make_shop, monkeypatch):
+    monkeypatch.setattr("wmproxy.unpacking.MAX_MEMBERS", 1)
+    shop = make_shop()
+    shop.upload(archive(**shop.two()))
+    with pytest.raises(ArchiveRefused, match="too many members"):
+        shop.unpack()
 
 
 # -- on a node -----------------------------------------------------------------------------------------------
