@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from grid.jobid import JobId
+
 REPOSITORY = Path(__file__).parents[2]
 ROOMS = ("gsi", "storage", "web", "wsdl", "lb", "infosys", "delegation", "ce", "broker", "wmproxy", "node", "clients")
 ALL = int(os.environ.get("WMS_TEST_JOBS", "10")) >= 50
@@ -188,8 +190,8 @@ class Flows:
         self.died()
         self.grid.until(lambda: self.grid.state(job.job).value == "Cleared", 20, f"{job.job} is not cleared")
         sandbox = self.grid.node.root / "sandbox"
-        unique = job.job.rpartition("/")[2]
-        self.grid.until(lambda: not list(sandbox.rglob(f"*{unique}")), 20, f"the sandbox of {job.job} is left")
+        name = JobId.parse(job.job).file_name
+        self.grid.until(lambda: not list(sandbox.rglob(name)), 20, f"the sandbox of {job.job} is left")
 
     def zipped(self) -> None:
         """The input sandbox is an archive; the start that was cut off is asked for again, and the job runs."""
