@@ -23,8 +23,8 @@ td { overflow-wrap: anywhere; }
 time { font-variant-numeric: tabular-nums; white-space: nowrap; }
 code, pre { font: 12.5px/1.45 ui-monospace, monospace; }
 pre { background: var(--soft); margin: 0; max-height: 24rem; overflow: auto; padding: .75rem; white-space: pre-wrap; }
-.state { border-radius: 1rem; display: inline-block; font-weight: 600; padding: .1rem .8rem; background: var(--soft); }
-.state { white-space: nowrap; }
+.state { background: var(--soft); border-radius: 1rem; display: inline-block; font-weight: 600; padding: .1rem .8rem;
+  white-space: nowrap; }
 .good { background: #16a34a33; }
 .bad { background: #dc262633; }
 .busy { background: #2563eb33; }

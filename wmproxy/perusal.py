@@ -93,7 +93,9 @@ class Perusal:
 
 def _check_enabled(record: Job, ad: ClassAd) -> None:
     if not wants_perusal(ad):
-        raise WrongPhase(str(record.job), "Perusal not enabled for this job")
+        raise WrongPhase(
+            str(record.job), "Perusal not enabled for this job: its description does not say PerusalFileEnable = true"
+        )
 
 
 def _check_name(file: str) -> None:

@@ -171,7 +171,7 @@ def test_what_is_not_enabled_is_told_with_the_historical_words(node, alice, hold
     for call in (lambda: alice.enable(job, "out"), lambda: alice.get(job, "out")):
         fault = _fault(call)
         assert (fault.kind, fault.code) == ("OperationNotAllowedFault", 1226)
-        assert "Perusal not enabled for this job" in fault.description
+        assert "Perusal not enabled for this job: its description does not say PerusalFileEnable" in fault.description
     allowed = _submit(node, hold, "Requirements = false;")
     for names in ([""], ["../x"], ["/etc/passwd"], ["a\nb"], ["a/b", "c/b"], ["x" * 250]):
         assert (_fault(alice.enable, allowed, *names).kind, _fault(alice.enable, allowed, *names).code) == (
