@@ -52,13 +52,15 @@ class Place:
 
     :ivar key: how it stands in the archive, ``SandboxDir/xx/https_3a…/input``.
     :ivar files: how many more files it takes; and ``room``: how many more bytes.
-    :ivar taken: names that stand there already.
+    :ivar taken: names that stand there already, and stay.
+    :ivar replaceable: names that stand there already, with their bytes, and may be replaced.
     """
 
     key: str
     files: int
     room: int
     taken: set[str] = field(default_factory=set)
+    replaceable: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +167,9 @@ class Unpacker:
 
     @staticmethod
     def _make_room(place: Place, name: str, size: int, source: _Source) -> None:
-        place.files -= 1
-        place.room -= size
+        old = place.replaceable.pop(name.rpartition("/")[2], None)
+        place.files -= 1 if old is None else 0
+        place.room -= size - (old or 0)
         if place.files < 0:
             raise ArchiveRefused(source.archive, f"with {_shown(name)} the input sandbox has too many files")
         if size < 0 or place.room < 0:

@@ -62,7 +62,8 @@ class Unpacking:
     def unpack(self, record: Job, nodes: Sequence[Job], archives: Sequence[str]) -> None:
         """Unpack the archives of a job into its input directory and those of its nodes, durably.
 
-        Archives that were unpacked at an earlier try are not asked for again.
+        Archives that were unpacked at an earlier try are not asked for again; the files of one that is sent again
+        replace those that are there, since nobody can remove these.
 
         :param archives: the job's ZippedISB, plain names.
         :raises InputMissing: 1226, when one was not uploaded.
@@ -82,7 +83,7 @@ class Unpacking:
             if missing:
                 raise InputMissing(str(record.job), missing[:_NAMED], self._sandboxes.url(record.job, "input"))
             if waiting:
-                self._read(record, directory, places, waiting)
+                self._read(record, directory, places, waiting, again=not done.isdisjoint(waiting))
                 self._move(record, directory, places)
         except OSError as error:
             log.error("the archives of %s cannot be unpacked: %s", record.job, error)
@@ -95,7 +96,9 @@ class Unpacking:
         """How the input directory of a job stands in archives: relative to the document root."""
         return f"{self._sandboxes.relative(job)}/input"
 
-    def _read(self, record: Job, directory: JobDirectory, places: Mapping[str, JobId], names: Sequence[str]) -> None:
+    def _read(
+        self, record: Job, directory: JobDirectory, places: Mapping[str, JobId], names: Sequence[str], *, again: bool
+    ) -> None:
         """Read the archives into ``.unzipping`` and make that ``.unzipped``."""
         staging = directory.path / _READING
         shutil.rmtree(staging, ignore_errors=True)
@@ -111,7 +114,7 @@ class Unpacking:
 
         def place(key: str) -> Place | None:
             job = places.get(key)
-            return None if job is None else self._place(key, self._sandboxes.of(job).input, names)
+            return None if job is None else self._place(key, self._sandboxes.of(job).input, names, again)
 
         most = min(2 * self._max_files * len(places) + 100, MAX_MEMBERS)
         unpacker = Unpacker(staging, place, most, charge)
@@ -128,15 +131,21 @@ class Unpacking:
         fsync_directory(directory.path)
         point("wmproxy.unpack.read")
 
-    def _place(self, key: str, path: Path, archives: Sequence[str]) -> Place:
+    def _place(self, key: str, path: Path, archives: Sequence[str], again: bool) -> Place:
         """What an input directory still takes; the archives themselves will be gone."""
         place = Place(key, self._max_files, self._max_bytes)
         with contextlib.suppress(FileNotFoundError), os.scandir(path) as entries:
             for entry in entries:
-                place.taken.add(entry.name)
-                if entry.name not in archives:
-                    place.files -= 1
-                    place.room -= entry.stat(follow_symlinks=False).st_size
+                if entry.name in archives:
+                    place.taken.add(entry.name)
+                    continue
+                size = entry.stat(follow_symlinks=False).st_size
+                place.files -= 1
+                place.room -= size
+                if again:
+                    place.replaceable[entry.name] = size
+                else:
+                    place.taken.add(entry.name)
         return place
 
     def _move(self, record: Job, directory: JobDirectory, places: Mapping[str, JobId]) -> None:
@@ -151,7 +160,7 @@ class Unpacking:
                 at = directory if job == record.job else self._sandboxes.ensure(job, sync=not many)
                 touched[key] = at.input
             with contextlib.suppress(FileNotFoundError):  # it was moved before the crash
-                os.rename(staged / number, touched[key] / name)
+                self._replace(record, staged / number, touched[key] / name)
         if many:
             filesystem.sync(staged)
         else:
@@ -167,6 +176,16 @@ class Unpacking:
         fsync_directory(directory.input)
         write_private(directory.path / _DONE, "".join(f"{name}\n" for name in _done(directory) | {*archives}).encode())
         shutil.rmtree(staged, ignore_errors=True)
+
+    def _replace(self, record: Job, staged: Path, target: Path) -> None:
+        """Give a file its name; what stood there is no longer charged for."""
+        try:
+            replaced = target.lstat().st_size
+        except FileNotFoundError:
+            replaced = 0
+        os.rename(staged, target)
+        if replaced:
+            self._quota.refund(record.owner, replaced)
 
 
 def _done(directory: JobDirectory) -> set[str]:

@@ -250,6 +250,22 @@ def test_thousands_of_files_are_not_waited_for_one_by_one(make_shop, monkeypatch
     assert (shop.used(), shop.held()) == (6000, 6000)
 
 
+def test_an_archive_that_is_sent_again_after_a_start_that_failed_later_replaces_its_files(make_shop):
+    shop = make_shop()
+    many = {shop.key(shop.record, f"f{number}"): b"old" for number in range(4)}
+    shop.upload(archive(**shop.two(), **many))
+    shop.unpack()
+    again = archive(**{name: data + b" and new" for name, data in (shop.two() | many).items()})
+    shop.upload(again)
+    shop.unpack()
+    assert sorted(shop.files().values()) == sorted(data + b" and new" for data in (shop.two() | many).values())
+    assert shop.used() == shop.held()
+    (shop.directory.input / "sent").write_bytes(b"by itself")
+    shop.upload(archive(**{shop.key(shop.record, "sent"): b"in an archive"}), "other.tar.gz")
+    with pytest.raises(ArchiveRefused, match="is there already"):
+        shop.unpack("other.tar.gz")
+
+
 def test_archives_of_a_request_hold_so_many_files(make_shop, monkeypatch):
     monkeypatch.setattr("wmproxy.unpacking.MAX_MEMBERS", 1)
     shop = make_shop()
