@@ -47,8 +47,19 @@ WORDS = [
     *(name.encode() for name in ATTRIBUTES), *(name.encode() for name in FUNCTIONS),
     b"[", b"]", b"{", b"}", b"(", b")", b"=", b";", b",", b"?", b":", b"&&", b"||", b"==", b"=?=", b"isnt", b"!", b"-",
     b"_PARAM_", b"root", b"self", b"parent", b"other", b"nodes", b"description", b"undefined", b"error", b"true",
+    b"{ { a, b }, c }", b"nodes.a.description.OutputSandbox[0]", b"root.InputSandbox",
     b'"dag"', b'"collection"', b'"parametric"', b'"gsiftp://h/x"', b'"../x"', b'"*"', b'"\\x41"', b"/*", b"//", b"#",
 ]  # fmt: skip
+CALLS = [
+    f"{name}({arguments})".encode()
+    for name in FUNCTIONS
+    for arguments in ("", "a", '"a b"', '"a", "B"', "1.5", "{ 1, 2.5 }", '"<", { 1, 2 }, 1', '"a", { "a", a }', "[ ]")
+]
+SETTINGS = [
+    f"; {name} = {value} ;".encode()
+    for name in ATTRIBUTES
+    for value in ("1", "true", '"a"', '{ "a", "b" }', '"gsiftp://h/x"', '"_PARAM_"', "[ a = 1 ]", "a")
+]
 
 
 class Descriptions:
@@ -64,7 +75,7 @@ class Descriptions:
     def mutate(self, data: bytes, other: bytes, dice: random.Random) -> bytes:
         """By words mostly."""
         if dice.random() < 0.7:
-            return mutate_words(data, other, dice, WORDS)
+            return mutate_words(data, other, dice, dice.choice((WORDS, CALLS, SETTINGS)))
         return mutate_bytes(data, other, dice, WORDS)
 
     def run(self, data: bytes) -> bool:

@@ -8,8 +8,10 @@ fewest kept inputs reach, and of these inputs the one that was mutated least.  S
 from __future__ import annotations
 
 import random
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +27,8 @@ _DRAWN = 3
 _INTERVAL = 5.0
 SLOW = 2.0
 """Seconds that one input may take."""
+ENDLESS = 20
+"""Seconds after which an input that is still running is given up."""
 
 
 class Failure(Exception):
@@ -134,6 +138,7 @@ class Engine:
         self._corpora = {target.name: Corpus() for target in targets}
         self._turns = [target for target in targets for _ in range(target.share)]
         self._inputs = 0
+        self._started = 0
         self._began = 0.0
 
     def run(self, seconds: float, most: int | None = None) -> Summary:
@@ -141,6 +146,30 @@ class Engine:
 
         :raises Failure: at the first input that fails; the text names its file and the command that runs it again.
         """
+        with self._ticking():
+            return self._fuzz(seconds, most)
+
+    @contextmanager
+    def _ticking(self) -> Iterator[None]:
+        """Look every second whether an input is still the same: one that does not end is a failure as well."""
+        last, ticks = -1, 0
+
+        def tick(number: int, frame: object) -> None:
+            nonlocal last, ticks
+            ticks = ticks + 1 if last == self._started else 0
+            last = self._started
+            if ticks >= ENDLESS:
+                raise Failure(f"it did not end within {ENDLESS} seconds")
+
+        before = signal.signal(signal.SIGALRM, tick)
+        signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    def _fuzz(self, seconds: float, most: int | None) -> Summary:
         self._began = time.monotonic()
         for target in self._targets:
             for data in target.seeds(self._dice):
@@ -165,6 +194,7 @@ class Engine:
 
     def _one(self, target: Target, data: bytes, *, first: bool = False) -> None:
         self._inputs += 1
+        self._started += 1
         corpus = self._corpora[target.name]
         try:
             if self._edges is None:
