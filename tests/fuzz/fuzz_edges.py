@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 Edge = tuple[int, int, int]
-"""The id of a function's code, and two of its places: lines, or the offsets of a branch and of where it went.
+"""The number of a function, and two of its places: lines, or the offsets of a branch and of where it went.
 
--1 in place of the first: the second is a line.  Ids, because the hash of code is computed from all that it holds.
+-1 in place of the first: the second is a line.  Functions are numbered by their places in files, so that a seed repeats
+a run; code itself as a key would be slow, since its hash is computed from all that it holds.
 """
 
 _QUIET = 100
@@ -37,7 +38,7 @@ def codes(files: Iterable[Path]) -> list[types.CodeType]:
         if code.co_filename in names and code not in found:
             found.add(code)
             pending += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    return list(found)
+    return sorted(found, key=lambda code: (code.co_filename, code.co_firstlineno, code.co_name, code.co_code))
 
 
 class Traced:
@@ -45,7 +46,9 @@ class Traced:
 
     def __init__(self, watched: Iterable[types.CodeType]) -> None:
         self._codes = list(watched)  # so that no id is given to anything else
-        self._missing = {id(code): {line for _, _, line in code.co_lines() if line} for code in self._codes}
+        self._numbers = {id(code): number for number, code in enumerate(self._codes)}
+        lines = [{line for _, _, line in code.co_lines() if line} for code in self._codes]
+        self._missing = dict(enumerate(lines))
         self._calls = dict.fromkeys(self._missing, 0)
         self._quiet = dict.fromkeys(self._missing, 0)
         self._run: set[Edge] = set()
@@ -69,10 +72,10 @@ class Traced:
             self._quiet[code] = 0
 
     def _call(self, frame: types.FrameType, event: str, argument: object) -> Callable[..., Any] | None:
-        code = id(frame.f_code)
-        missing = self._missing.get(code)
-        if missing is None:
+        code = self._numbers.get(id(frame.f_code))
+        if code is None:
             return None
+        missing = self._missing[code]
         if not self._all:
             self._quiet[code] += 1
             if not missing or self._quiet[code] > 50 * _QUIET:  # some lines are never reached
@@ -97,6 +100,7 @@ class Monitored:
     def __init__(self, watched: Iterable[types.CodeType]) -> None:
         self._monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         self._codes = list(watched)
+        self._numbers = {id(code): number for number, code in enumerate(self._codes)}
         self._ways: dict[tuple[int, int], set[int]] = {}
         self._run: set[Edge] = set()
         self._all = False
@@ -139,12 +143,13 @@ class Monitored:
             monitoring.free_tool_id(tool)
 
     def _line(self, code: types.CodeType, line: int) -> object:
-        self._run.add((id(code), -1, line))
+        self._run.add((self._numbers[id(code)], -1, line))
         return None if self._all else self._monitoring.DISABLE
 
     def _branch(self, code: types.CodeType, offset: int, destination: int) -> object:
-        self._run.add((id(code), offset, destination))
-        ways = self._ways.setdefault((id(code), offset), set())
+        number = self._numbers[id(code)]
+        self._run.add((number, offset, destination))
+        ways = self._ways.setdefault((number, offset), set())
         ways.add(destination)
         # To be silent about one direction is to be silent about the other.
         return self._monitoring.DISABLE if len(ways) > 1 and not self._all else None

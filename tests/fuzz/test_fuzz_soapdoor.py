@@ -192,6 +192,30 @@ def test_coverage_leads_where_chance_does_not(tmp_path):
     assert failed.read_bytes() == b"fuz!"
 
 
+def test_an_input_that_does_not_end_is_a_failure(tmp_path, monkeypatch):
+    class Endless(Nested):
+        def run(self, data):
+            while data != b"xxxx":
+                pass
+
+    monkeypatch.setattr("fuzz_engine.ENDLESS", 1)
+    with pytest.raises(Failure, match="did not end within 1 seconds"):
+        Engine([Endless()], None, 1, tmp_path).run(60)
+
+
+def test_a_seed_repeats_a_run(tmp_path):
+    def kept(name):
+        (tmp_path / name).mkdir()
+        edges = Edges(fuzz_descriptions.FILES)
+        try:
+            Engine([fuzz_descriptions.Descriptions()], edges, 3, tmp_path / name).run(60, 60)
+        finally:
+            edges.close()
+        return [path.read_bytes() for path in sorted((tmp_path / name).iterdir())]
+
+    assert kept("first") == kept("second")
+
+
 def test_both_ways_of_one_condition_are_edges(tmp_path):
     def branching(value):
         if value:
