@@ -162,12 +162,12 @@ class Engine:
                 raise Failure(f"it did not end within {ENDLESS} seconds")
 
         before = signal.signal(signal.SIGALRM, tick)
-        signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+        timer = signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_REAL, *timer)  # others have a use for it too
 
     def _fuzz(self, seconds: float, most: int | None) -> Summary:
         self._began = time.monotonic()
