@@ -116,7 +116,7 @@ def _mutate_node(root: Any, node: Any, other: Any, dice: random.Random, texts: l
 
 def _mutate_text(node: Any, dice: random.Random, texts: list[str]) -> None:
     leaves = [leaf for leaf in node.iter("*") if not len(leaf)]
-    leaf = dice.choice(leaves)
+    leaf = dice.choice(leaves or [node])  # a comment in it makes an element no leaf
     if dice.random() < 0.4:
         leaf.text = dice.choice(texts)
         return

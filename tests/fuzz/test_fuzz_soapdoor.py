@@ -144,6 +144,13 @@ def test_an_expansion_that_breaks_its_promises_is_a_failure(monkeypatch):
         target.run(fuzz_descriptions.DESCRIPTIONS[3].encode())
 
 
+@pytest.mark.parametrize("data", [b"", b"a", b"<a/>", b"<a><!--b--></a>", b"<a><?b?></a>", b"GET ", b"POST \r\n\r\n"])
+def test_whatever_is_kept_can_be_mutated(door, data):
+    dice = random.Random(1)
+    for target in (door, fuzz_descriptions.Descriptions()):
+        assert len({target.mutate(data, data, dice) for _ in range(300)}) > 50
+
+
 # -- the engine
 
 
