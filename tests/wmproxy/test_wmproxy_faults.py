@@ -10,7 +10,10 @@ import pytest
 from gsi import proxy, voms
 from gsi.ca import TestCA, write_lsc
 from gsi.credential import Credential
+from web.guard import Rule
+from wmproxy.port import WMProxyPort
 from wsdl.contract import Contract
+from wsdl.operation import terms_of
 
 D1 = "http://www.gridsite.org/namespaces/delegation-1"
 D2 = "http://www.gridsite.org/namespaces/delegation-2"
@@ -135,6 +138,23 @@ def test_a_limited_proxy_makes_no_work(node, make_door, jdl, operation, tmp_path
     assert (fault.kind, fault.method, fault.code) == ("AuthorizationFault", operation, "1207")
     assert fault.description.startswith(f"{operation} needs a full proxy")
     assert limited.call("<w:getVersion/>").status == 200
+
+
+MEMBERS = sorted(
+    name for name in WMPROXY.operations if Rule.MEMBER in terms_of(getattr(WMProxyPort, name)).rules
+)
+"""The operations that make work."""
+
+
+@pytest.mark.parametrize("operation", MEMBERS)
+def test_no_operation_that_makes_work_takes_a_limited_proxy(node, make_door, operation, tmp_path):
+    node.wms("proxy", "--limited", "--out", str(tmp_path / "proxy"))
+    parts = "".join(
+        f"<{part.name}>{_example(part)}</{part.name}>" for part in WMPROXY.operations[operation].request.parts
+    )
+    fault = make_door(tmp_path / "proxy").call(f"<w:{operation}>{parts}</w:{operation}>").fault()
+    assert (fault.method, fault.code) == (operation, "1207")
+    assert fault.description.startswith(f"{operation} needs a full proxy")
 
 
 def test_a_legacy_proxy_reads_and_makes_no_work(node, make_door, alices, jdl, tmp_path):
