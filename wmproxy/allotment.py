@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 
@@ -10,6 +11,8 @@ from grid.errors import TimedOut
 from web.places import TransferRefused
 from wmproxy.errors import QuotaExceeded
 from wmproxy.quota import Quota
+
+log = logging.getLogger("wms.wmproxy")
 
 
 class Allotment:
@@ -57,16 +60,23 @@ class Allotment:
     @contextlib.contextmanager
     def naming(self, directory: int, name: str, size: int) -> Iterator[None]:
         """Inside, the upload gets its name; what stood there is no longer charged for, nor what was not needed."""
-        with self._quota.accounts.opened(self._owner) as account:
-            replaced = _size_of(directory, name)
-            yield
-            account.refund(self._taken - size + replaced)
-            self._taken = 0
+        try:
+            with self._quota.accounts.opened(self._owner) as account:
+                replaced = _size_of(directory, name)
+                yield
+                account.refund(self._taken - size + replaced)
+                self._taken = 0
+        except TimedOut as error:
+            raise TransferRefused(503, error.description) from None
 
     def give_back(self) -> None:
         """The upload has failed, and its file is gone."""
         if self._taken:
-            self._quota.refund(self._owner, self._taken)
+            try:
+                self._quota.refund(self._owner, self._taken)
+            except TimedOut as error:
+                log.error("%d bytes stay on the account of %s until the next recount: %s",
+                          self._taken, self._owner, error.description)  # fmt: skip
             self._taken = 0
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from grid.errors import TimedOut
 from grid.jobid import JobId
 from storage import schema
 from storage.engine import open_engine
@@ -210,6 +211,27 @@ def test_a_purge_under_an_upload_gives_its_bytes_back_once(make_shop):
     with pytest.raises(TransferRefused):
         shop.put(purged, "b", bytes(700), read=body)
     assert (shop.files(), shop.used()) == (1000, 1000)
+
+
+@pytest.mark.parametrize("begun", [1, 2, 3])
+def test_an_account_that_somebody_holds_for_too_long_is_told_as_such(make_shop, monkeypatch, begun):
+    shop = make_shop()
+    job = shop.register()
+    opened, count = shop.quota.accounts.opened, iter(range(1, 9))
+
+    def held(owner):
+        if next(count) >= begun:
+            raise TimedOut("somebody holds it")
+        return opened(owner)
+
+    monkeypatch.setattr(shop.quota.accounts, "opened", held)
+    if begun == 3:  # the upload has its name by then
+        shop.put(job, "a", bytes(10))
+        return
+    with pytest.raises(TransferRefused, match="somebody holds it") as refused:
+        shop.put(job, "a", bytes(10))
+    assert refused.value.status == 503
+    assert shop.files() == 0
 
 
 def test_the_soft_limit_stops_registrations_and_no_bytes(make_shop):
