@@ -84,14 +84,18 @@ def up(root: Path, *, detach: bool, timeout: float) -> int:
 
     :raises PortInUse: naming the port and the service.
     :raises AlreadyUp: when it runs.
+    :raises ConfigurationError: a setting that no service can start with.
     :raises DidNotComeUp: naming the services that do not answer (the node is stopped again).
     """
+    from node import services
+
     layout = Layout(root)
     layout.check()
     configuration = Configuration.read(layout.configuration)
     pid = supervisor_pid(layout.run)
     if pid is not None:
         raise AlreadyUp(root, pid)
+    services.check(layout, configuration)
     if not leftovers(layout.run):  # the new supervisor ends those first
         for service, port in configuration.ports().items():
             if not is_free(configuration.node.bind, port):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from grid.doorbell import ring
 from grid.errors import ConfigurationError
-from node.configuration import Configuration
+from node.configuration import Configuration, ConfigurationFileError
 from node.layout import Layout
 from node.settings import Settings
 
@@ -40,6 +40,27 @@ def prepare(layout: Layout, configuration: Configuration) -> None:
     ce.service.create_schema(settings.ce)
     broker.service.create_schema(settings.broker)
     wmproxy.service.create_schema(settings.wmproxy)
+
+
+def check(layout: Layout, configuration: Configuration) -> None:
+    """Make the settings of every service, so that a wrong value is told before anything is started.
+
+    :raises ConfigurationError: what is wrong; for load limits with the operations that there are.
+    """
+    settings = Settings(layout, configuration)
+    for name in NAMES:
+        getattr(settings, name)
+    named = [limit.operation for limit in configuration.wmproxy.limit]
+    for operation in named:
+        if named.count(operation) > 1:
+            raise ConfigurationFileError(
+                configuration.path, f"there are two [[wmproxy.limit]] tables for {operation}; make them one"
+            )
+    if named:
+        from wmproxy.load import check_operations
+        from wmproxy.operations import keys
+
+        check_operations(named, keys())
 
 
 def end_payloads(layout: Layout, configuration: Configuration) -> None:

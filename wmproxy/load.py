@@ -13,7 +13,7 @@ import os
 import resource
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -95,12 +95,7 @@ class LoadLimiter:
         database: Path | None,
         queue_depth: Callable[[int], int],
     ) -> None:
-        unknown = sorted(limits.keys() - known - {ALL})
-        if unknown:
-            raise ConfigurationError(
-                f"there are load limits for {unknown[0]}, and no operation has that key; "
-                f"there are {ALL}, {', '.join(sorted(known))}"
-            )
+        check_operations(limits.keys(), known)
         self._limits = {**DEFAULTS, **limits}
         most = max((limit.queue for limit in self._limits.values() if limit.queue is not None), default=0)
         self._gauges = _gauges(sandbox, database, lambda: queue_depth(most + 1))
@@ -192,3 +187,18 @@ def _descriptors_free() -> float:
 
 def _size(value: float) -> str:
     return f"{value / _MIB:.1f} MiB" if value >= _MIB / 10 else f"{value:.0f} bytes"
+
+
+def check_operations(named: Iterable[str], known: frozenset[str]) -> None:
+    """Load limits are for operations that there are.
+
+    :param named: the keys of those that have limits.
+    :param known: the keys of all.
+    :raises ConfigurationError: naming the first that is unknown.
+    """
+    unknown = sorted(set(named) - known - {ALL})
+    if unknown:
+        raise ConfigurationError(
+            f"there are load limits for {unknown[0]}, and no operation has that key; "
+            f"there are {ALL}, {', '.join(sorted(known))}"
+        )

@@ -176,6 +176,24 @@ def test_a_wrong_configuration_names_section_key_and_expectation(tmp_path, text,
     assert str(path) in refused.value.description
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[[wmproxy.limit]]\noperation = "jobSbumit"\nload1 = 1', "load limits for jobSbumit, and no operation has"),
+        ("[[wmproxy.limit]]\nload1 = 1\n[[wmproxy.limit]]\nload5 = 1", "tables for AllOperations; make them one"),
+    ],
+)
+def test_limits_that_no_service_can_start_with_are_refused_before_anything_is_started(make_node, text, told):
+    node = make_node()
+    file = node.root / "wms.toml"
+    file.write_text(f"{file.read_text()}\n{text}\n")
+    result = node.wms("up", "--detach", check=False)
+    assert result.returncode == 1
+    assert told in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (node.root / "log/wmproxy.log").exists()
+
+
 def test_a_proxy_can_be_asked_for_as_json(node):
     report = json.loads(node.wms("proxy", "--user", "bob", "--hours", "1", "--json").stdout)
     assert report["subject"].startswith("/DC=org/DC=wms-test/CN=Bob/CN=")
