@@ -27,6 +27,12 @@ _ENDPOINTS = {
     "ce": (re.compile(f"https://{_HOST}(?:{_PORT})?/ce-cream/services"), "https://host:port/ce-cream/services"),
 }
 
+_COUNTS = frozenset(("workers", "threads", "worker_threads", "slots"))
+"""Settings of which no service can work with none."""
+
+_QUEUE_STATES = ("Production", "Queueing", "Draining", "Closed")
+"""GlueCEStateStatus, GLUE 1.3."""
+
 
 class ConfigurationFileError(ConfigurationError):
     """``wms.toml`` is wrong.
@@ -295,6 +301,10 @@ def _value(path: Path, section: str, key: str, kind: str, value: Any) -> Any:
     expected: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
     if (isinstance(value, bool) and kind != "bool") or not isinstance(value, expected[kind]):
         raise ConfigurationFileError(path, f"{where} must be of type {kind}, not {value!r}")
+    if key in _COUNTS and isinstance(value, int) and value < 1:
+        raise ConfigurationFileError(path, f"{where} must be 1 or more, not {value}")
+    if section == "ce.queue" and key == "status" and value not in _QUEUE_STATES:
+        raise ConfigurationFileError(path, f"{where} must be one of {', '.join(_QUEUE_STATES)}, not {value!r}")
     if key.endswith("port") and isinstance(value, int) and not 0 < value < 65536:
         raise ConfigurationFileError(path, f"{where} must be a port, 1 to 65535, not {value}")
     return value

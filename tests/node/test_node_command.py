@@ -164,6 +164,9 @@ def test_automatic_ports_are_free_different_and_not_ephemeral():
         ("[wmproxy]\nendpoint = 'https://h:70000/x'\n", "[wmproxy] endpoint must have the form https://host:port/"),
         ("[trust]\ngridsite_proxies = 1\n", "[trust] gridsite_proxies must be of type bool"),
         ("[ce]\nqueue = []\n", "one or more [[ce.queue]] tables"),
+        ("[wmproxy]\nworkers = 0\n", "[wmproxy] workers must be 1 or more, not 0"),
+        ("[[ce.queue]]\nslots = -1\n", "[ce.queue] slots must be 1 or more, not -1"),
+        ("[[ce.queue]]\nstatus = 'Foo'\n", "[ce.queue] status must be one of Production, Queueing, Draining, Closed"),
         ("[[ce.queue]]\naccess = 'VO:x'\n", "[ce.queue] access must be a list of strings"),
     ],
 )
