@@ -135,10 +135,9 @@ class FaultWriter:
         return WireFault(code, error.description, self._detail(operation, declared, error))
 
     def _shown(self, error: GridError) -> GridError:
-        """The error as the caller may see it: without the places where the service keeps its files."""
-        texts = (error.description, *error.causes)
-        if not any(path in text for path in self._hidden for text in texts):
-            return error
+        """The error as the caller may see it: with all its causes, without the places where the service keeps its
+        files."""
+        texts = (error.description, *_causes(error))
         description, *causes = (_relative(text, self._hidden) for text in texts)
         return GridError(description, code=error.code, causes=causes)
 
@@ -189,6 +188,23 @@ def _relative(text: str, directories: Iterable[str]) -> str:
     return text
 
 
+def _causes(error: GridError) -> tuple[str, ...]:
+    """What led to an error, innermost first, each sentence once; the error's own when nothing did.
+
+    Errors of other kinds in the chain are passed over: they were written for the service's log, not for callers.
+    """
+    chain: list[GridError] = []
+    current: BaseException | None = error
+    while current is not None:
+        if isinstance(current, GridError):
+            chain.append(current)
+        current = current.__cause__
+    told: dict[str, None] = {}
+    for link in reversed(chain):
+        told.update(dict.fromkeys(link.causes if link is error else (*link.causes, link.description)))
+    return tuple(told) or (error.description,)
+
+
 def _values(operation: Operation, error: GridError, now: datetime) -> Mapping[str, object]:
     """The value of every member that a fault of these contracts may have (:data:`_MEMBERS`)."""
     number = _ERRNO.get(error.code, error.code)
@@ -198,7 +214,7 @@ def _values(operation: Operation, error: GridError, now: datetime) -> Mapping[st
         "Timestamp": now,
         "ErrorCode": str(error.code),
         "Description": error.description,
-        "FaultCause": error.causes or (error.description,),
+        "FaultCause": error.causes,
         "message": error.description,
         "msg": error.description,
         "code": number,

@@ -133,6 +133,24 @@ def test_every_code_knows_its_fault():
     }  # fmt: skip
 
 
+def test_the_table_has_every_code_of_the_service_and_of_the_jdl_library_with_its_name():
+    service = (
+        "FATAL IS_FAILURE FILE_SYSTEM_ERROR ENVIRONMENT_ERROR CONFIGURATION_ERROR AUTHENTICATION_ERROR "
+        "AUTHORIZATION_ERROR USERMAP_ERROR GACL_ERROR GACL_FILE GACL_ITEM_NOT_FOUND PROXY_ERROR PROXY_EXPIRED "
+        "NOT_A_VOMS_PROXY DELEGATION_ERROR PROXY_RENEWAL_FAILURE JOB_NOT_DONE JOB_NOT_FOUND JDL_PARSING "
+        "INVALID_JDL_ATTRIBUTE MATCHMAKING NO_SUITABLE_RESOURCE NOT_ENOUGH_SPACE NOT_ENOUGH_QUOTA INVALID_ARGUMENT "
+        "OPERATION_NOT_ALLOWED LOGGING_ERROR SERVER_OVERLOADED OPERATION_TIMEDOUT NO_ERROR"
+    )
+    library = (
+        "JDLFULL JDLEMPTY JDLMISMATCH JDL_MEMBER JDLMANDATORY JDLSYN JDLPARSE JDLGROUP JDLDUPLICATE JDLTOOMANY "
+        "JOBADSCHEMA JOBADSCHEMA_GET DAG_CHECK"
+    )
+    names = {1200 + number: f"WMS_{name}" for number, name in enumerate(service.split(), 1)}
+    names |= {1500 + number: f"WMS_{name}" for number, name in enumerate(library.split(), 1)}
+    assert {row.number: row.name for row in codes.TABLE.values()} == names | {900: "WMS_COMMON"}
+    assert all(codes.name_of(number) == name for number, name in names.items())
+
+
 def test_each_error_class_reports_a_code_of_the_table():
     def classes(base):
         for kind in base.__subclasses__():

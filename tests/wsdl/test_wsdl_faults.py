@@ -45,6 +45,27 @@ def test_a_typed_fault_byte_by_byte(service: Make) -> None:
     )
 
 
+def test_causes_are_told_innermost_first_and_the_words_of_libraries_are_not(service: Make) -> None:
+    def fail() -> None:
+        try:
+            try:
+                raise OSError(13, "Permission denied", "/a/secret/place")
+            except OSError as error:
+                raise errors.FileSystemFailure("the list cannot be read") from error
+        except GridError as error:
+            raise errors.LoggingFailure("the event was not taken", causes=["asked twice"]) from error
+
+    try:
+        fail()
+    except GridError as error:
+        found = service(jobCancel=error).post("<n:jobCancel><jobId>j</jobId></n:jobCancel>")
+    causes = re.findall(r"<FaultCause>(.*?)</FaultCause>", found.text)
+    assert causes == ["the list cannot be read", "asked twice"]
+    assert "secret" not in found.text
+    alone = service(jobCancel=errors.LoggingFailure("not taken")).post("<n:jobCancel><jobId>j</jobId></n:jobCancel>")
+    assert re.findall(r"<FaultCause>(.*?)</FaultCause>", alone.text) == ["not taken"]
+
+
 @pytest.mark.parametrize(
     ("agent", "tags"),
     [
