@@ -4,13 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TESTS ?=
 
 .PHONY: help install demo test check docs bench fuzz clean
 
 help:
 	@echo 'make install   make .venv and install everything in it by pip'
 	@echo 'make demo      bring up a grid, run a job on it, show its output, leave nothing running'
-	@echo 'make test      run the tests'
+	@echo 'make test      run the tests (some of them: make test TESTS=tests/jdl)'
 	@echo 'make check     ruff, mypy and the import contract'
 	@echo 'make docs      make the documents that are made from the code'
 	@echo 'make bench     measure, and print tables'
@@ -31,7 +32,7 @@ demo: install
 	@$(BIN)/wms demo
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TESTS)
 
 check: install
 	$(BIN)/ruff check .
