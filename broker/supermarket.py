@@ -10,7 +10,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,9 +21,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from grid import clock
 from grid.errors import ConfigurationError, GridError
-from infosys.ce_ads import CE_FILTER, CeRecord, assemble
+from infosys.ce_ads import ADS_FILTER, CeRecord, assemble, with_close_storage
 from infosys.client import LdapSource
 from infosys.schema import Schema
+from infosys.se_ads import SeRecord, by_id
 
 log = logging.getLogger("wms.broker")
 
@@ -36,6 +37,7 @@ class Snapshot:
     """The computing elements as they were known at one moment.
 
     :ivar records: one for each computing element or VO view, each key once.
+    :ivar storage: the storage elements by their ids, as :func:`infosys.names.fold` makes them (lower case).
     :ivar taken_at: aware, UTC.
     :ivar generation: grows by one with every snapshot of a supermarket.
     :ivar problems: what is wrong with sources and entries, one sentence each, for operators.
@@ -45,6 +47,7 @@ class Snapshot:
     taken_at: datetime = field(default_factory=clock.now)
     generation: int = 0
     problems: tuple[str, ...] = ()
+    storage: Mapping[str, SeRecord] = field(default_factory=dict, repr=False)
 
 
 @dataclass(slots=True)
@@ -54,6 +57,7 @@ class _Shelf:
     source: LdapSource
     schema: Schema | None = None
     records: tuple[CeRecord, ...] = ()
+    storage: tuple[SeRecord, ...] = ()
     good_at: float | None = None
     problems: tuple[str, ...] = ()
     failure: str = ""
@@ -153,7 +157,7 @@ class Supermarket:
         try:
             if shelf.schema is None:
                 shelf.schema = _learnt(shelf.source)
-            assembly = assemble(shelf.source.fetch(CE_FILTER), shelf.schema)
+            assembly = assemble(shelf.source.fetch(ADS_FILTER), shelf.schema)
         except GridError as error:
             if shelf.failure != error.description:
                 log.warning("%s", error.description)
@@ -167,6 +171,7 @@ class Supermarket:
             log.info("the information source %s answers again", shelf.source.url)
         shelf.failure, shelf.problems = "", assembly.problems
         shelf.records = tuple(each for each in assembly.records if not self._forbidden(each.key))
+        shelf.storage = assembly.storage
         shelf.good_at = self._monotonic()
 
     def _forbidden(self, key: str) -> bool:
@@ -176,12 +181,13 @@ class Supermarket:
         """Put a new snapshot of what has not expired in the old one's place."""
         now = self._monotonic()
         records: dict[str, CeRecord] = {}
+        storage: dict[str, SeRecord] = {}
         problems: list[str] = []
         expires: float | None = None
         for shelf in self._shelves:
             problems.extend([shelf.failure] if shelf.failure else [])
             problems.extend(shelf.problems)
-            if shelf.good_at is None or not shelf.records:
+            if shelf.good_at is None or not (shelf.records or shelf.storage):
                 continue
             end = shelf.good_at + self._lifetime
             if now >= end:
@@ -193,8 +199,12 @@ class Supermarket:
             expires = end if expires is None else min(expires, end)
             for record in shelf.records:
                 records.setdefault(record.key, record)
+            storage = {**by_id(shelf.storage), **storage}
+        shown = tuple(records.values())
+        if len(self._shelves) > 1 and storage:
+            shown = with_close_storage(shown, storage)  # what is close may be known from another source
         before = self._snapshot
-        self._snapshot = Snapshot(tuple(records.values()), clock.now(), before.generation + 1, tuple(problems))
+        self._snapshot = Snapshot(shown, clock.now(), before.generation + 1, tuple(problems), storage)
         self._expires = expires
         return self._snapshot
 

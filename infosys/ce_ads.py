@@ -8,32 +8,28 @@ is left out, and both are told in :attr:`Assembly.problems`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from infosys import names
+from infosys.ad_writer import AdWriter, foreign_keys
 from infosys.ce_id import CeId
 from infosys.entry import Entry
 from infosys.errors import NameSyntaxError
-from infosys.filters import as_integer
 from infosys.schema import Schema, glue1
-from jdl.tree import MAX_INT, MIN_INT, ClassAd
-from jdl.values import UNDEFINED
+from infosys.se_ads import MAX_PARTS, SE_FILTER, CloseStorage, SeRecord, SeShelf, bind_ad, by_id
+from jdl.tree import ClassAd
 
 CE_FILTER: Final = (
     "(|(objectclass=gluecesebind)(objectclass=gluecluster)(objectclass=gluesubcluster)"
     "(objectclass=gluevoview)(objectclass=gluece))"
 )
-"""What the ads are assembled from."""
+"""What the ads of computing elements are assembled from."""
+
+ADS_FILTER: Final = f"(|{CE_FILTER}{SE_FILTER})"
+"""What the ads of computing and storage elements are assembled from."""
 
 PURCHASED_BY: Final = "II_G13_purchaser"
-MAX_PROBLEMS: Final = 100
-MAX_VALUE: Final = 4096
-"""Characters of one value; longer ones are left out."""
-MAX_VALUES: Final = 20_000
-"""Values of one attribute; further ones are left out."""
-
-_LITERALS: Final[Mapping[str, Any]] = {"true": True, "false": False, "undefined": UNDEFINED}
 _RULES: Final = "GlueCEAccessControlBaseRule"
 
 
@@ -64,6 +60,7 @@ class Assembly:
     """The records, in the order of their CEs in the directory, and sentences on what was left out."""
 
     records: tuple[CeRecord, ...]
+    storage: tuple[SeRecord, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -77,6 +74,7 @@ class _Shelf:
     views: dict[names.Key, list[Entry]] = field(default_factory=dict)
     binds: dict[names.Key, list[Entry]] = field(default_factory=dict)
     cluster_of_id: dict[str, Entry] = field(default_factory=dict)
+    storage: SeShelf = field(default_factory=SeShelf)
 
 
 def assemble(entries: Iterable[Entry], schema: Schema | None = None) -> Assembly:
@@ -88,11 +86,23 @@ def assemble(entries: Iterable[Entry], schema: Schema | None = None) -> Assembly
     return _Assembler(schema or glue1()).assemble(entries)
 
 
+def with_close_storage(records: Iterable[CeRecord], storage: Mapping[str, SeRecord]) -> tuple[CeRecord, ...]:
+    """The records with their ``storage`` attribute (:mod:`infosys.se_ads`) made of these storage elements.
+
+    :param storage: by folded id (:func:`infosys.se_ads.by_id`).
+    """
+    close = CloseStorage(storage)
+    found = []
+    for record in records:
+        ad = record.ad.copy()
+        ad.set("storage", close.attribute(ad, record.access_rules))
+        found.append(replace(record, ad=ad))
+    return tuple(found)
+
+
 class _Assembler:
     def __init__(self, schema: Schema) -> None:
-        self._schema = schema
-        self._fallback = glue1()
-        self._problems: list[str] = []
+        self._writer = AdWriter(schema, glue1())
 
     def assemble(self, entries: Iterable[Entry]) -> Assembly:
         shelf = self._sorted(entries)
@@ -102,15 +112,12 @@ class _Assembler:
             ce_id = names.parse(entry.dn)[0][0][1]
             folded = names.fold(ce_id)
             if folded in seen:
-                self._note(f"{ce_id} is published twice; what stands under {entry.dn} is left out")
+                self._writer.note(f"{ce_id} is published twice; what stands under {entry.dn} is left out")
                 continue
             seen[folded] = key
             records.extend(self._records(ce_id, key, entry, shelf))
-        return Assembly(tuple(records), tuple(self._problems))
-
-    def _note(self, problem: str) -> None:
-        if len(self._problems) < MAX_PROBLEMS:
-            self._problems.append(problem[:500])
+        storage = shelf.storage.records(self._writer)
+        return Assembly(with_close_storage(records, by_id(storage)), storage, tuple(self._writer.problems))
 
     def _sorted(self, entries: Iterable[Entry]) -> _Shelf:
         """Put each entry to its kind by the first components of its name."""
@@ -119,8 +126,9 @@ class _Assembler:
             try:
                 key = entry.key
             except NameSyntaxError as error:
-                self._note(error.description)
+                self._writer.note(error.description)
                 continue
+            shelf.storage.put(entry, key)
             kinds = [part.partition("=")[0] for part in key[:3]] + ["", "", ""]
             if kinds[0] == "glueceuniqueid" and kinds[1] == "mds-vo-name":
                 shelf.ces.setdefault(key, entry)
@@ -138,11 +146,11 @@ class _Assembler:
     def _records(self, ce_id: str, key: names.Key, entry: Entry, shelf: _Shelf) -> list[CeRecord]:
         cluster = self._cluster(key, entry, shelf)
         if cluster is None:
-            self._note(f"{ce_id} names no cluster that is published; it is left out")
+            self._writer.note(f"{ce_id} names no cluster that is published; it is left out")
             return []
         subclusters = shelf.subclusters.get(cluster.key)
         if not subclusters:
-            self._note(f"the cluster of {ce_id} has no sub-cluster; the computing element is left out")
+            self._writer.note(f"the cluster of {ce_id} has no sub-cluster; the computing element is left out")
             return []
         binds = shelf.binds.get((f"gluecesebindgroupceuniqueid={key[0].partition('=')[2]}", *key[1:]), [])
         ad, site = self._ad(ce_id, entry, cluster, subclusters[0], binds)
@@ -157,7 +165,7 @@ class _Assembler:
         for view in views:
             local = names.parse(view.dn)[0][0][1]
             own = ad.copy()
-            self._fill(own, view, skip=("GlueChunkKey", "GlueForeignKey"))
+            self._writer.fill(own, view, skip=("GlueChunkKey", "GlueForeignKey"))
             # what the element denies and no view takes over is denied by all of it
             granted = tuple(dict.fromkeys((*view.values(_RULES), *denied)))
             records.append(self._record(f"{ce_id}/{local.removeprefix('/')}", ce_id, own, granted, site))
@@ -165,7 +173,7 @@ class _Assembler:
 
     def _cluster(self, key: names.Key, entry: Entry, shelf: _Shelf) -> Entry | None:
         """The cluster that the CE's foreign key names, else that of its host; one beside the CE comes first."""
-        wanted = _foreign(entry, "GlueClusterUniqueID")
+        wanted = foreign_keys(entry, "GlueClusterUniqueID")
         host = entry.first("GlueCEInfoHostName")
         for name in [*wanted, *([host] if host else [])]:
             folded = names.fold(name)
@@ -179,18 +187,17 @@ class _Assembler:
         self, ce_id: str, entry: Entry, cluster: Entry, subcluster: Entry, binds: list[Entry]
     ) -> tuple[ClassAd, str]:
         ad = ClassAd()
-        self._fill(ad, subcluster, skip=("GlueForeignKey",))
-        self._fill(ad, entry)
+        self._writer.fill(ad, subcluster, skip=("GlueForeignKey",))
+        self._writer.fill(ad, entry)
         ad.set("GlueCEUniqueID", ce_id)
-        sites = _foreign(cluster, "GlueSiteUniqueID")
+        sites = foreign_keys(cluster, "GlueSiteUniqueID")
         site = sites[0] if sites else ""
         if site:
             ad.set("GlueSiteUniqueID", site)
-        close = [self._bind(each) for each in binds]
+        close = [bind_ad(each, self._writer) for each in binds[:MAX_PARTS]]
         if close:
             ad.set("CloseStorageElements", close)
-            ad.set("GlueCESEBindGroupSEUniqueID", [each.first("GlueCESEBindSEUniqueID") or "" for each in binds])
-            ad.set("storage", {"CloseSEs": close})
+            ad.set("GlueCESEBindGroupSEUniqueID", [each.value("name") for each in close])
         parts = CeId.find(ce_id)
         if parts is not None:
             ad.set("GlobusResourceContactString", parts.contact)
@@ -200,72 +207,12 @@ class _Assembler:
         ad.set("PurchasedBy", PURCHASED_BY)
         return ad, site
 
-    def _bind(self, entry: Entry) -> ClassAd:
-        ad = ClassAd()
-        ad.set("name", entry.first("GlueCESEBindSEUniqueID") or "")
-        ad.set("mount", entry.first("GlueCESEBindCEAccesspoint") or "")
-        self._fill(ad, entry)
-        return ad
-
     def _record(self, key: str, ce_id: str, ad: ClassAd, rules: tuple[str, ...], site: str) -> CeRecord:
         ad.set(_RULES, list(rules))
         parts = CeId.find(ce_id)
         named = ad.value("GlueCEInfoHostName")
         host = named if isinstance(named, str) else (parts.host if parts else "")
         return CeRecord(key, ce_id, ad, rules, host, _endpoint(ad, parts), site)
-
-    def _fill(self, ad: ClassAd, entry: Entry, skip: tuple[str, ...] = ()) -> None:
-        """Give the ad the entry's attributes, typed by the schema; what does not fit is left out."""
-        for name, values in entry.attributes.items():
-            if name.lower() == "objectclass" or name in skip:
-                continue
-            known = self._schema.attribute(name) or self._fallback.attribute(name)
-            spelt = (self._fallback.attribute(name) or known).name if known else name
-            typed = []
-            for value in values[:MAX_VALUES]:
-                try:
-                    typed.append(_typed(value, known.integer if known else False))
-                except ValueError as error:
-                    self._note(f"{entry.dn}: {spelt} {error}")
-            if known.single if known else len(values) == 1:
-                if typed:
-                    ad.set(spelt, typed[0])
-                else:
-                    ad.remove(spelt)  # a view's garbage does not leave the element's value in its place
-            else:
-                ad.set(spelt, typed)
-
-
-def _typed(value: str, integer: bool) -> Any:
-    """A value as a ClassAd literal.
-
-    :raises ValueError: when it does not fit; the text completes a sentence that begins with the attribute's name.
-    """
-    if len(value) > MAX_VALUE:
-        raise ValueError(f"has a value of {len(value)} characters")
-    if "\0" in value:
-        raise ValueError("has a value with a NUL character")
-    if value.lower() in _LITERALS:
-        return _LITERALS[value.lower()]
-    if not integer:
-        return value
-    number = as_integer(value)
-    if number is None or not MIN_INT <= number <= MAX_INT:
-        raise ValueError(f"is {value[:40]!r} and not an integer")
-    return number
-
-
-def _foreign(entry: Entry, attribute: str) -> list[str]:
-    """The values that the entry's foreign keys give to an attribute."""
-    found = []
-    for text in entry.values("GlueForeignKey"):
-        try:
-            components = names.parse(text)
-        except NameSyntaxError:
-            continue  # a key that is no name points nowhere
-        if components and components[0][0][0].lower() == attribute.lower():
-            found.append(components[0][0][1])
-    return found
 
 
 def _endpoint(ad: ClassAd, parts: CeId | None) -> str:
