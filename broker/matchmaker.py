@@ -19,16 +19,25 @@ from functools import cached_property
 from typing import Final
 
 from broker.supermarket import Snapshot
+from broker.table import STATUS, Mask, refuses_jobs
 from infosys.access import User, Verdict, judge
 from infosys.ce_ads import CeRecord
 from infosys.ce_id import CeId, CeIdError
-from jdl.evaluate import compile as compiled
 from jdl.parser import parse_expression
-from jdl.scope import Clock, Random, scope_of
+from jdl.scope import Clock, Random
 from jdl.tree import ClassAd, Expr, Operation, Reference
-from jdl.values import is_true
 
-__all__ = ["WMS_REQUIREMENTS", "Candidate", "Job", "MatchResult", "User", "candidates_of", "match"]
+__all__ = [
+    "WMS_REQUIREMENTS",
+    "Candidate",
+    "Job",
+    "MatchResult",
+    "User",
+    "admits",
+    "candidates_of",
+    "match",
+    "refuses_jobs",
+]
 
 WMS_REQUIREMENTS: Final = parse_expression(
     '(ShortDeadlineJob =?= true ? RegExp(".*sdj$", other.GlueCEUniqueID) : !RegExp(".*sdj$", other.GlueCEUniqueID))'
@@ -41,8 +50,6 @@ WMS_REQUIREMENTS: Final = parse_expression(
 is not full, CREAM when feedback is wanted, the wanted storage element close by."""
 
 DEFAULT_RANK: Final = parse_expression("-other.GlueCEStateEstimatedResponseTime")
-REFUSING_STATES: Final = frozenset({"closed", "draining"})
-_STATUS: Final = "GlueCEStateStatus"
 
 
 class Job:
@@ -86,7 +93,7 @@ class Job:
     @cached_property
     def decides_status(self) -> bool:
         """Whether the Requirements speak of GlueCEStateStatus."""
-        return any(name.lower() == _STATUS.lower() for name in self.referenced(self.requirements))
+        return any(name.lower() == STATUS.lower() for name in self.referenced(self.requirements))
 
     def referenced(self, expr: Expr | None) -> Iterator[str]:
         """The names of the other ad's attributes that an expression reads, through own attributes too; each once."""
@@ -196,12 +203,8 @@ def match(
     """
     if job.submit_to is not None:
         return MatchResult(tuple(_named(job.submit_to, snapshot, user)))
-    rank = compiled(job.rank)
-    found: list[Candidate] = []
-    for record in candidates_of(job, snapshot, user, wms_requirements, clock=clock, rng=rng):
-        value = rank(scope_of(job.ad, record.ad, clock=clock, rng=rng))
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            found.append(Candidate(record.ce_id, value, record.host, record.endpoint, record))
+    possible = candidates_of(job, snapshot, user, wms_requirements, clock=clock, rng=rng)
+    found = ranked(job, snapshot, possible, clock=clock, rng=rng)
     found.sort(key=lambda each: (-each.rank, each.record.key if each.record else each.ce_id))
     fresh = found if job.needs_data else [each for each in found if not _tried(each, tried_hosts)]
     return MatchResult(tuple(fresh or found), job.fuzzy_factor, bool(found) and not fresh)
@@ -215,25 +218,32 @@ def candidates_of(
     *,
     clock: Clock = time.time,
     rng: Random = random.random,
-) -> Iterator[CeRecord]:
-    """The records that meet everything but the rank."""
-    demands = [compiled(expr) for expr in (job.requirements, wms_requirements) if expr is not None]
-    for record in snapshot.records:
-        if not admits(record, user).allowed or (not job.decides_status and refuses_jobs(record)):
-            continue
-        if all(is_true(demand(scope_of(job.ad, record.ad, clock=clock, rng=rng))) for demand in demands):
-            yield record
+) -> Mask:
+    """The rows of the snapshot's table that meet everything but the rank."""
+    table = snapshot.table
+    possible = table.admitted(user)
+    if not job.decides_status:
+        possible = possible & table.takes_jobs()
+    for demand in (job.requirements, wms_requirements):
+        if demand is not None:
+            possible = possible & table.where(job.ad, demand, clock=clock, rng=rng)
+    return possible
+
+
+def ranked(
+    job: Job, snapshot: Snapshot, possible: Mask, *, clock: Clock = time.time, rng: Random = random.random
+) -> list[Candidate]:
+    """The possible rows on which the job's Rank is a number, in the order of the records."""
+    found = []
+    for row, value in snapshot.table.ranks(job.ad, job.rank, possible, clock=clock, rng=rng):
+        record = snapshot.records[row]
+        found.append(Candidate(record.ce_id, value, record.host, record.endpoint, record))
+    return found
 
 
 def admits(record: CeRecord, user: User) -> Verdict:
     """What the record's access rules say about the user."""
     return judge(record.access_rules, user)
-
-
-def refuses_jobs(record: CeRecord) -> bool:
-    """Whether the element says that it takes no jobs at present."""
-    status = record.ad.value(_STATUS)
-    return isinstance(status, str) and status.lower() in REFUSING_STATES
 
 
 def _tried(candidate: Candidate, hosts: Collection[str]) -> bool:

@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Final
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from broker.table import Table
 from grid import clock
 from grid.errors import ConfigurationError, GridError
 from infosys.ce_ads import ADS_FILTER, CeRecord, assemble, with_close_storage
@@ -48,6 +50,11 @@ class Snapshot:
     generation: int = 0
     problems: tuple[str, ...] = ()
     storage: Mapping[str, SeRecord] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def table(self) -> Table:
+        """The records as jobs' expressions are asked of them; a supermarket makes it before it shows the snapshot."""
+        return Table(self.records)
 
 
 @dataclass(slots=True)
@@ -204,7 +211,9 @@ class Supermarket:
         if len(self._shelves) > 1 and storage:
             shown = with_close_storage(shown, storage)  # what is close may be known from another source
         before = self._snapshot
-        self._snapshot = Snapshot(shown, clock.now(), before.generation + 1, tuple(problems), storage)
+        made = Snapshot(shown, clock.now(), before.generation + 1, tuple(problems), storage)
+        made.table  # noqa: B018 - made here, by who purchases, and not by the first job that is matched
+        self._snapshot = made
         self._expires = expires
         return self._snapshot
 
