@@ -10,9 +10,17 @@ from infosys.entry import Entry
 from infosys.errors import NameSyntaxError
 from infosys.filters import And, Compare, Filter, Or, base_name
 from infosys.messages import BASE, ONE_LEVEL, PAGED_RESULTS
-from infosys.schema import SYNTAXES, Schema, glue1
+from infosys.schema import SYNTAXES, Schema, glue
 
 SUBSCHEMA: Final = "cn=Subschema"
+
+_LEVELS: Final = {
+    "o": ("o", ("top", "organization")),
+    "mds-vo-name": ("Mds-Vo-name", ("top", "Mds")),
+    "glue2groupid": ("GLUE2GroupID", ("GLUE2Group",)),
+    "glue2domainid": ("GLUE2DomainID", ("GLUE2Entity", "GLUE2Domain", "GLUE2AdminDomain")),
+}
+"""Naming attributes of levels of the tree, their spelling and the object classes of the entries made for them."""
 
 
 class Node:
@@ -96,14 +104,14 @@ class Directory:
     """The tree of one moment.
 
     :param entries: what is published; of two with one name the first counts, one whose name is none is left out
-        and noted in :attr:`problems`.  Missing entries above are made when ``o=`` or ``mds-vo-name=`` names them.
+        and noted in :attr:`problems`.  Missing entries above are made where they are levels of the tree.
     :param previous: a tree of before, whose unchanged nodes are taken over.
     """
 
     def __init__(
         self, entries: Iterable[Entry] = (), *, schema: Schema | None = None, previous: Directory | None = None
     ) -> None:
-        self.schema = schema or glue1()
+        self.schema = schema or glue()
         self.problems: list[str] = []
         self._nodes: dict[names.Key, Node] = {}
         old = previous._nodes if previous is not None and previous.schema is self.schema else {}
@@ -138,19 +146,18 @@ class Directory:
         self._nodes[key] = known if known is not None and same else Node(entry, self.schema)
 
     def _complete(self, dn: str) -> None:
-        """Make the entries above ``dn`` that are only names of levels (``mds-vo-name=x``, ``o=grid``)."""
+        """Make the entries above ``dn`` that are only names of levels (``mds-vo-name=x``, ``GLUE2GroupID=x`` …)."""
         components = names.parse(dn)
         for start in range(1, len(components)):
             (attribute, value), *more = components[start]
             above = names.render(components[start:])
             if more or names.key(above) in self._nodes:
                 continue
-            if attribute.lower() == "o":
-                made = Entry.of(above, {"objectClass": ["top", "organization"], "o": value})
-            elif attribute.lower() == "mds-vo-name":
-                made = Entry.of(above, {"objectClass": ["top", "Mds"], "Mds-Vo-name": value})
-            else:
+            level = _LEVELS.get(attribute.lower())
+            if level is None:
                 continue
+            spelt, classes = level
+            made = Entry.of(above, {"objectClass": classes, spelt: value})
             self._nodes[made.key] = Node(made, self.schema)
 
     def find(self, base: str) -> Node | None:

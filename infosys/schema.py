@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from infosys import glue1_schema
+from infosys import glue1_schema, glue2_schema
 
 IA5_STRING: Final = "1.3.6.1.4.1.1466.115.121.1.26"
 DIRECTORY_STRING: Final = "1.3.6.1.4.1.1466.115.121.1.15"
@@ -45,6 +45,7 @@ SYNTAXES: Final = {
 }
 _NAMES: Final = re.compile(r"\bNAME\s+(?:'([^']*)'|\(([^)]*)\))")
 _QUOTED: Final = re.compile(r"'[^']*'")
+_EXACT: Final = "EQUALITY caseExactMatch SUBSTR caseExactSubstringsMatch"
 _WORD_AFTER: Final = r"\b{}\s+'?([A-Za-z0-9.-]+)"
 
 _STANDARD: Final = (
@@ -81,6 +82,8 @@ class AttributeType:
     oid: str
     syntax: str
     single: bool
+    exact: bool = False
+    """Whether case counts when values are compared, as GLUE 2.0 has it."""
 
     @property
     def integer(self) -> bool:
@@ -90,7 +93,8 @@ class AttributeType:
     def definition(self) -> str:
         """``( oid NAME 'name' EQUALITY … SYNTAX … [SINGLE-VALUE] )``."""
         single = " SINGLE-VALUE" if self.single else ""
-        return f"( {self.oid} NAME '{self.name}' {_EQUALITY[self.syntax]} SYNTAX {self.syntax}{single} )"
+        matching = _EXACT if self.exact else _EQUALITY[self.syntax]
+        return f"( {self.oid} NAME '{self.name}' {matching} SYNTAX {self.syntax}{single} )"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,37 +165,73 @@ def learn(definitions: Iterable[str]) -> Schema:
         if equality and equality[1].lower() == "integermatch":
             kind = INTEGER
         single = re.search(r"\bSINGLE-VALUE\b", bare) is not None
-        attributes.extend(AttributeType(name, oid, kind, single) for name in spelled if name)
+        exact = equality is not None and equality[1].lower() == "caseexactmatch"
+        attributes.extend(AttributeType(name, oid, kind, single, exact) for name in spelled if name)
     return Schema(attributes)
 
 
 @functools.cache
 def glue1() -> Schema:
     """GLUE 1.3 and the few standard names that its entries use."""
-    attributes = [AttributeType(*each) for each in _STANDARD]
     tables = (
         (glue1_schema.STRINGS, IA5_STRING, True),
         (glue1_schema.LISTS, IA5_STRING, False),
         (glue1_schema.INTEGERS, INTEGER, True),
         (glue1_schema.BOOLEANS, BOOLEAN, True),
     )
-    for table, syntax, single in tables:
-        for pair in table.split():
-            name, _, oid = pair.partition("=")
-            attributes.append(AttributeType(name, f"{glue1_schema.ROOT_OID}.{oid}", syntax, single))
-    classes = [
-        ObjectClass("top", "2.5.6.0", "", "ABSTRACT", ("objectClass",), ()),
-        ObjectClass("organization", "2.5.6.4", "top", "STRUCTURAL", ("o",), ()),
-        ObjectClass("Mds", "1.3.6.1.4.1.3536.2.6.1.4", "top", "STRUCTURAL", ("Mds-Vo-name",), ()),
-    ]
-    classes.extend(_glue_class(line) for line in glue1_schema.CLASSES.replace("\n  ", " ").strip().splitlines())
-    return Schema(attributes, classes)
+    attributes = [AttributeType(*each) for each in _STANDARD]
+    attributes.extend(
+        AttributeType(name, oid, syntax, single)
+        for table, syntax, single in tables
+        for name, oid in _pairs(table, glue1_schema.ROOT_OID)
+    )
+    return Schema(attributes, [*_LEVELS, *_classes(glue1_schema.CLASSES, glue1_schema.ROOT_OID)])
 
 
-def _glue_class(line: str) -> ObjectClass:
-    head, _, rest = line.partition(" MUST")
-    must, _, may = rest.partition(" MAY")
-    named, superior, kind = head.split()
-    name, _, suffix = named.partition("=")
-    oid = glue1_schema.ROOT_OID if suffix == "-" else f"{glue1_schema.ROOT_OID}.{suffix}"
-    return ObjectClass(name, oid, superior, kind, tuple(must.split()), tuple(may.split()))
+@functools.cache
+def glue2() -> Schema:
+    """GLUE 2.0 and the few standard names that its entries use."""
+    tables = ((glue2_schema.STRINGS, True), (glue2_schema.LISTS, False))
+    attributes = [AttributeType(*each) for each in _STANDARD]
+    attributes.extend(
+        AttributeType(name, oid, DIRECTORY_STRING, single, exact=True)
+        for table, single in tables
+        for name, oid in _pairs(table, glue2_schema.ROOT_OID)
+    )
+    attributes.extend(
+        AttributeType(name, oid, INTEGER, True) for name, oid in _pairs(glue2_schema.INTEGERS, glue2_schema.ROOT_OID)
+    )
+    return Schema(attributes, [*_LEVELS, *_classes(glue2_schema.CLASSES, glue2_schema.ROOT_OID)])
+
+
+@functools.cache
+def glue() -> Schema:
+    """GLUE 1.3 and GLUE 2.0 together: what a server of both trees publishes."""
+    return Schema(
+        {**glue1().attributes, **glue2().attributes}.values(), {**glue1().classes, **glue2().classes}.values()
+    )
+
+
+_LEVELS: Final = (
+    ObjectClass("top", "2.5.6.0", "", "ABSTRACT", ("objectClass",), ()),
+    ObjectClass("organization", "2.5.6.4", "top", "STRUCTURAL", ("o",), ()),
+    ObjectClass("Mds", "1.3.6.1.4.1.3536.2.6.1.4", "top", "STRUCTURAL", ("Mds-Vo-name",), ()),
+)
+
+
+def _pairs(table: str, root: str) -> Iterator[tuple[str, str]]:
+    """The names of a table with their whole OIDs."""
+    for pair in table.split():
+        name, _, oid = pair.partition("=")
+        yield name, f"{root}.{oid}"
+
+
+def _classes(table: str, root: str) -> Iterator[ObjectClass]:
+    """The object classes of a table; a line that begins with spaces goes on with the class before."""
+    for line in table.replace("\n  ", " ").strip().splitlines():
+        head, _, rest = line.partition(" MUST")
+        must, _, may = rest.partition(" MAY")
+        named, superior, kind = head.split()
+        name, _, suffix = named.partition("=")
+        oid = root if suffix == "-" else f"{root}.{suffix}"
+        yield ObjectClass(name, oid, superior, kind, tuple(must.split()), tuple(may.split()))

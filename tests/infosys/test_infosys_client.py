@@ -14,7 +14,7 @@ from infosys import ber, messages
 from infosys.client import LdapSource
 from infosys.entry import Entry
 from infosys.errors import SourceFailure, SourceTimedOut
-from infosys.schema import glue1
+from infosys.schema import glue
 from infosys.server import LdapServer
 
 Talk = Callable[[socket.socket], None]
@@ -33,7 +33,7 @@ def test_a_source_may_carry_its_base_and_attributes_be_chosen(server: LdapServer
 
 def test_the_schema_is_learnt(server: LdapServer) -> None:
     learnt = LdapSource(server.url).schema()
-    assert learnt.attributes == glue1().attributes
+    assert learnt.attributes == glue().attributes
 
 
 def test_an_error_of_the_server_is_told(server: LdapServer) -> None:
