@@ -35,6 +35,7 @@ from infosys.glue1 import (
     VOView,
     bind_entries,
 )
+from infosys.synthetic_storage import storage_entries
 
 VOS: Final = ("testvo", "atlas", "cms", "lhcb", "biomed", "esr", "ops")
 """The virtual organisations of the grid; nearly every computing element supports the first."""
@@ -52,7 +53,7 @@ _LEFT_OUT: Final = (
     ("GlueCEPolicyMaxObtainableWallClockTime", "GlueCEPolicyMaxObtainableCPUTime", "GlueCEPolicyMaxWaitingJobs"),
     ("GlueHostMainMemoryVirtualSize", "GlueHostProcessorClockSpeed"),
 )
-"""What a careless site does not publish; one of these."""
+"""What a careless site does not publish; every fourth site is one, and each in turn leaves another of these out."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _site(
         moment=moment,
         storage=tuple(f"se{each}.{domain}" for each in range(1, elements + 1)),
         platform=dice.choice(pool.PLATFORMS),
-        left_out=frozenset(dice.choice(_LEFT_OUT) if dice.random() < 0.3 else ()),
+        left_out=frozenset(() if number % 4 else _LEFT_OUT[number // 4 % len(_LEFT_OUT)]),
     )
     where, latitude, longitude = dice.choice(pool.PLACES)
     yield from Site(
@@ -129,7 +130,7 @@ def _site(
     ).entries(place.suffix)
     yield from _clusters(place, ces)
     for host in place.storage:
-        yield from _storage_element(place, host)
+        yield from storage_entries(host, name, place.suffix, supported, dice, moment)
 
 
 def _clusters(place: _Place, ces: int) -> Iterator[Entry]:
@@ -327,95 +328,6 @@ def _state(place: _Place, queue: _Queue, share: int, view: str = "") -> CEState:
         free_cpus=0 if queue.status == "Closed" else share - running,
         estimated_response_time=UNKNOWN_TIME if own.random() < 0.03 else estimate,
         worst_response_time=max(estimate, (waiting + 1) * minutes * 60) if estimate else 0,
-    )
-
-
-def _storage_element(place: _Place, host: str) -> Iterator[Entry]:
-    """A storage element with its protocols and an area for each VO of the site."""
-    dice = place.dice
-    system, version = dice.choice(pool.STORAGE_SYSTEMS)
-    total = dice.choice((50, 200, 1000, 4000)) * 1000  # GB
-    own = names.join(names.rdn("GlueSEUniqueID", host), place.suffix)
-    used = 0
-    areas = []
-    for vo in place.vos:
-        size = total // len(place.vos)
-        full = dice.uniform(0.2, 0.98)
-        taken = min(size, round(size * (full + 0.02 * math.sin(place.moment / 30 + size))))
-        used += taken
-        areas.append(_area(own, vo, size, taken))
-    yield Entry.of(
-        own,
-        {
-            "objectClass": ["GlueTop", "GlueSETop", "GlueSE", "GlueInformationService", "GlueKey", "GlueSchemaVersion"],
-            "GlueSEUniqueID": host,
-            "GlueSEName": f"{place.name}:srm_v2",
-            "GlueSEArchitecture": "multidisk",
-            "GlueSEImplementationName": system,
-            "GlueSEImplementationVersion": version,
-            "GlueSEStatus": "Production" if dice.random() < 0.95 else "Draining",
-            "GlueSEPort": 8446,
-            "GlueSESizeTotal": total,
-            "GlueSESizeFree": total - used,
-            "GlueSETotalOnlineSize": total,
-            "GlueSEUsedOnlineSize": used,
-            "GlueForeignKey": names.rdn("GlueSiteUniqueID", place.name),
-            "GlueSchemaVersionMajor": 1,
-            "GlueSchemaVersionMinor": 3,
-        },
-    )
-    protocols = [("gsiftp", 2811), *dice.sample([("rfio", 5001), ("file", 0), ("https", 443), ("root", 1094)], k=2)]
-    for protocol, port in protocols:
-        endpoint = f"{protocol}://{host}:{port}" if port else f"{protocol}:///storage"
-        yield _part(own, "GlueSEAccessProtocol", protocol, endpoint, {"Port": port or None})
-    yield _part(own, "GlueSEControlProtocol", "SRM", f"httpg://{host}:8446/srm/managerv2", {})
-    yield from areas
-
-
-def _part(above: str, kind: str, protocol: str, endpoint: str, more: dict[str, int | None]) -> Entry:
-    return Entry.of(
-        names.join(names.rdn(f"{kind}LocalID", protocol), above),
-        {
-            "objectClass": ["GlueTop", "GlueSETop", kind, "GlueKey", "GlueSchemaVersion"],
-            f"{kind}LocalID": protocol,
-            f"{kind}Type": protocol,
-            f"{kind}Version": "2.2" if protocol == "SRM" else "1.0",
-            f"{kind}Endpoint": endpoint,
-            **{f"{kind}{name}": value for name, value in more.items()},
-            "GlueChunkKey": above.partition(",")[0],
-            "GlueSchemaVersionMajor": 1,
-            "GlueSchemaVersionMinor": 3,
-        },
-    )
-
-
-def _area(above: str, vo: str, size: int, used: int) -> Entry:
-    """:param size: GB, as ``used``; the state's spaces are in KB (GLUE 1.3)."""
-    return Entry.of(
-        names.join(names.rdn("GlueSALocalID", vo), above),
-        {
-            "objectClass": [
-                *("GlueTop", "GlueSATop", "GlueSA", "GlueSAPolicy", "GlueSAState", "GlueSAAccessControlBase"),
-                *("GlueKey", "GlueSchemaVersion"),
-            ],
-            "GlueSALocalID": vo,
-            "GlueSAName": f"Space of {vo}",
-            "GlueSAPath": f"/grid/{vo}",
-            "GlueSAType": "permanent",
-            "GlueSARetentionPolicy": "replica",
-            "GlueSAAccessLatency": "online",
-            "GlueSAExpirationMode": "neverExpire",
-            "GlueSATotalOnlineSize": size,
-            "GlueSAUsedOnlineSize": used,
-            "GlueSAFreeOnlineSize": size - used,
-            "GlueSAReservedOnlineSize": 0,
-            "GlueSAStateAvailableSpace": (size - used) * 1_000_000,
-            "GlueSAStateUsedSpace": used * 1_000_000,
-            "GlueSAAccessControlBaseRule": [vo],
-            "GlueChunkKey": above.partition(",")[0],
-            "GlueSchemaVersionMajor": 1,
-            "GlueSchemaVersionMinor": 3,
-        },
     )
 
 
