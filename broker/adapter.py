@@ -40,12 +40,13 @@ _FORWARDED = (
 _CE_ID = re.compile(r"(?P<host>[^:/]+):(?P<port>\d+)/(?P<service>[^-]+)-(?P<lrms>[^-]+)-(?P<queue>.+)")
 
 
-def adapt(ad: ClassAd, ce_id: str, sequence_code: str) -> ClassAd:
+def adapt(ad: ClassAd, ce_id: str, sequence_code: str, ce_requirements: str = "") -> ClassAd:
     """Make the CE's job description.
 
     Requirements, Rank and the retry counts stay here: they are the broker's business.
 
     :param sequence_code: from which the job wrapper counts on.
+    :param ce_requirements: what is left of the Requirements for the batch system (:mod:`broker.forwarding`).
     :raises CeRefused: when the CE's identifier names no batch system and queue.
     """
     found = _CE_ID.fullmatch(ce_id)
@@ -58,5 +59,7 @@ def adapt(ad: ClassAd, ce_id: str, sequence_code: str) -> ClassAd:
             out.set(name, value)
     out.set("BatchSystem", found["lrms"])
     out.set("QueueName", found["queue"])
+    if ce_requirements:
+        out.set("CeRequirements", ce_requirements)
     out.set("LB_sequence_code", sequence_code)
     return out

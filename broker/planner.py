@@ -22,22 +22,24 @@ from broker.adapter import adapt
 from broker.ce_client import ComputingElements
 from broker.errors import CeJobUnknown, CeRefused, CeUnreachable
 from broker.explanation import explain
+from broker.forwarding import forwarding_of
 from broker.ledger import Ledger
-from broker.matchmaker import Job, User, match
+from broker.matchmaker import Job, User, admits, match
 from broker.outcome import Attempts, Verdict, after_infrastructure_failure
 from broker.queue import End, Phase, Request
 from broker.settings import BrokerSettings
 from broker.supermarket import Supermarket
 from broker.trail import Trail
+from broker.wms_requirements import read_wms_requirements
 from grid.errors import GridError
 from grid.faultpoints import point
 from grid.fqan import Fqan
 from gsi.credential import Credential
+from infosys.ce_ads import CeRecord
 from jdl.parser import parse
 
 log = logging.getLogger("wms.broker")
 
-NO_MATCH = "BrokerHelper: no compatible resources"
 INTERNAL_FAILURE = "the broker failed; its log says how"
 _REGISTRATION_STUMBLES = 3
 _STUMBLES = 12
@@ -57,6 +59,8 @@ class Planner:
         self._supermarket = supermarket
         self._elements = elements
         self._rng = random.SystemRandom()
+        self._wms_requirements = read_wms_requirements(settings.wms_requirements)
+        self._forwarding = forwarding_of(settings)
 
     def step(self, request: Request) -> None:
         """Take steps until the request waits for something outside.
@@ -115,14 +119,16 @@ class Planner:
             self._abort(request, trail, hopeless)
             return None
         ad = parse(request.ad)
-        user = User(request.owner, tuple(Fqan.parse(text) for text in request.fqans))
+        user = _user(request)
         snapshot = self._supermarket.snapshot()
-        result = match(Job(ad), snapshot, user, tried_hosts=request.tried_hosts)
+        demands = self._wms_requirements
+        result = match(Job(ad), snapshot, user, tried_hosts=request.tried_hosts, wms_requirements=demands)
         if not result.candidates:
-            self._wait(request, trail, explain(Job(ad), snapshot, user).lines())
+            lines = explain(Job(ad), snapshot, user, wms_requirements=demands).lines()
+            self._wait(request, trail, [result.headline, *lines])
             return None
         choice = result.choose(self._rng)
-        jdl = adapt(ad, choice.ce_id, request.sequence_code).text()
+        jdl = adapt(ad, choice.ce_id, request.sequence_code, self._for_the_lrms(Job(ad), choice.record)).text()
         trail.matched(choice.ce_id, choice.host, jdl)
         values: dict[str, Any] = {
             "phase": Phase.CHOSEN,
@@ -140,7 +146,7 @@ class Planner:
         return replace(request, sequence_code=trail.sequence_code, **values)
 
     def _wait(self, request: Request, trail: Trail, why: list[str]) -> None:
-        reason = "; ".join([NO_MATCH, *why])[:4000]
+        reason = "; ".join(why)[:4000]
         if reason != request.reason:
             trail.pending(reason)
         self._ledger.step(
@@ -161,8 +167,7 @@ class Planner:
         if problem:
             self._abort(request, self._trail(request), problem)
             return None
-        endpoint, ce_id = str(request.ce_endpoint), str(request.ce_id)
-        proxy = Path(request.proxy)
+        endpoint, proxy = str(request.ce_endpoint), Path(request.proxy)
         try:
             delegation = self._elements.delegate(endpoint, proxy)
             point("broker.register.delegated")
@@ -171,7 +176,7 @@ class Planner:
                 proxy,
                 delegation,
                 description_id=f"{request.job.unique}-{request.attempt}",
-                jdl=adapt(parse(request.ad), ce_id, self._trail(request).wrapper_code(endpoint)).text(),
+                jdl=self._adapted(request),
             )
         except CeUnreachable as error:
             if request.stumbles < _REGISTRATION_STUMBLES:
@@ -190,6 +195,19 @@ class Planner:
             return None
         point("broker.register.recorded")
         return self._reload(request)
+
+    def _adapted(self, request: Request) -> str:
+        """The description that the CE gets; what is left of the Requirements as far as the CE is (still) known."""
+        job, ce_id = Job(parse(request.ad)), str(request.ce_id)
+        known = (record for record in self._supermarket.snapshot().records if record.ce_id == ce_id)
+        record = next((each for each in known if admits(each, _user(request)).allowed), None)
+        code = self._trail(request).wrapper_code(str(request.ce_endpoint))
+        return adapt(job.ad, ce_id, code, self._for_the_lrms(job, record)).text()
+
+    def _for_the_lrms(self, job: Job, record: CeRecord | None) -> str:
+        if record is None or job.submit_to is not None:
+            return ""
+        return self._forwarding.ce_requirements(job, record.ad, clock=time.time, rng=self._rng.random)
 
     def _start(self, request: Request) -> None:
         """Start the registered job.  From here the CE may run it, so only the CE's word ends the attempt."""
@@ -305,6 +323,10 @@ class Planner:
     def _reload(self, request: Request) -> Request | None:
         with self._ledger.engine.connect() as connection:
             return queue.get(connection, request.job)
+
+
+def _user(request: Request) -> User:
+    return User(request.owner, tuple(Fqan.parse(text) for text in request.fqans))
 
 
 def _with(hosts: tuple[str, ...], ce_id: str) -> tuple[str, ...]:

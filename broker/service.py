@@ -21,11 +21,13 @@ from broker.matchmaker import Job, match
 from broker.planner import Planner
 from broker.settings import BrokerSettings
 from broker.supermarket import Snapshot, Supermarket
+from broker.wms_requirements import read_wms_requirements
 from grid.doorbell import Doorbell, ring
 from grid.fqan import Fqan
 from infosys.access import User
 from infosys.client import LdapSource
 from jdl.parser import parse
+from jdl.tree import Expr
 from storage import schema
 from storage.engine import open_engine
 
@@ -65,7 +67,10 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
     planner = Planner(settings, ledger, supermarket, elements)
     control = ControlServer(
         settings.control_socket,
-        {"match": _Matcher(supermarket), "health": lambda _: _health(supermarket, ledger)},
+        {
+            "match": _Matcher(supermarket, read_wms_requirements(settings.wms_requirements)),
+            "health": lambda _: _health(supermarket, ledger),
+        },
     )
     try:
         with Doorbell.listen(settings.doorbell) as bell:
@@ -116,15 +121,17 @@ class Rouser:
 class _Matcher:
     """Answers jobListMatch."""
 
-    def __init__(self, supermarket: Supermarket) -> None:
+    def __init__(self, supermarket: Supermarket, wms_requirements: Expr) -> None:
         self._supermarket = supermarket
+        self._wms_requirements = wms_requirements
 
     def __call__(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         job = Job(parse(str(request["ad"])))
         user = User(str(request["owner"]), tuple(Fqan.parse(text) for text in request["fqans"]))
         snapshot = self._supermarket.snapshot()
-        found = match(job, snapshot, user)
-        lines = [] if found.candidates else explain(job, snapshot, user).lines()
+        demands = self._wms_requirements
+        found = match(job, snapshot, user, wms_requirements=demands)
+        lines = [] if found.candidates else explain(job, snapshot, user, wms_requirements=demands).lines()
         return {"candidates": [[c.ce_id, c.listed_rank] for c in found.candidates], "explanation": list(lines)}
 
 

@@ -24,6 +24,10 @@ class BrokerSettings:
     :ivar fewest_released_nodes: nodes of one compound job that may be with the computing elements, or on their way
         there, however few slots are known; with more slots there may be two for each.
     :ivar most_released_nodes: the upper bound of that.
+    :ivar wms_requirements: what the WMS demands of every element; empty for :data:`broker.wms_requirements.TERMS`.
+    :ivar blacklist: regular expressions of CE ids (and views) that are left out (gLite ``IsmBlackList``).
+    :ivar ce_forward_parameters: attributes of elements on which requirements are forwarded to the batch system.
+    :ivar propagate_to_lrms: what the batch system is told besides, each ``[ name; value; requires ]``.
     :ivar ce_lost_after: silence of a CE after which its jobs count as lost.
     """
 
@@ -49,4 +53,7 @@ class BrokerSettings:
     ce_poll: float = 20.0
     ce_lost_after: float = 21_600.0
     infrastructure_delay: float = 2.0
+    wms_requirements: str = ""
     blacklist: tuple[str, ...] = field(default=())
+    ce_forward_parameters: tuple[str, ...] = ()
+    propagate_to_lrms: tuple[str, ...] = ()

@@ -7,7 +7,6 @@ of a purchase.  A source that fails keeps its last good records until they expir
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,9 +19,10 @@ from typing import Any, Final
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from broker.blacklist import read_blacklist
 from broker.table import Table
 from grid import clock
-from grid.errors import ConfigurationError, GridError
+from grid.errors import GridError
 from infosys.ce_ads import ADS_FILTER, CeRecord, assemble, with_close_storage
 from infosys.client import LdapSource
 from infosys.schema import Schema
@@ -94,7 +94,7 @@ class Supermarket:
         self._shelves = [_Shelf(source) for source in sources]
         self._refresh = refresh
         self._lifetime = lifetime
-        self._blacklist = [_compiled(each) for each in blacklist]
+        self._blacklist = read_blacklist(blacklist)
         self._own_scheduler = scheduler is None
         self._scheduler = scheduler
         self._job: Any | None = None
@@ -216,13 +216,6 @@ class Supermarket:
         self._snapshot = made
         self._expires = expires
         return self._snapshot
-
-
-def _compiled(expression: str) -> re.Pattern[str]:
-    try:
-        return re.compile(expression)
-    except re.error as error:
-        raise ConfigurationError(f"the blacklist expression {expression!r} cannot be read: {error}") from error
 
 
 def _learnt(source: LdapSource) -> Schema | None:

@@ -1,9 +1,9 @@
 """Who may use a computing element: the rules of GlueCEAccessControlBaseRule (gLite WMS, WmsRequirements).
 
-A rule is ``VO:<vo>``, ``VOMS:<fqan>``, ``DENY:<fqan>`` or a DN.  A user is admitted by the DN, by the VO or by the
-primary FQAN, unless the primary FQAN is denied.  Only the primary FQAN counts: it is what the job will run with, and
-a user chooses it when the proxy is made.  DNs, VOs and the prefixes ignore case; groups and roles do not, and a group
-does not admit its subgroups.
+A rule is ``VO:<vo>``, ``VOMS:<fqan>``, ``DENY:<fqan>``, a DN, or ``ALL`` (GLUE 2.0).  A user is admitted by the DN, by
+the VO or by the primary FQAN, unless the primary FQAN is denied.  Only the primary FQAN counts: it is what the job will
+run with, and a user chooses it when the proxy is made.  DNs, VOs and the prefixes ignore case; groups and roles do not,
+and a group does not admit its subgroups.
 """
 
 from __future__ import annotations
@@ -51,13 +51,14 @@ class Verdict:
 def judge(rules: Iterable[str], user: User) -> Verdict:
     """What the rules of one computing element (or VO view) say about the user; DENY wins."""
     granted: str | None = None
-    for rule in rules:
+    for written in rules:
+        rule = written.strip()
         prefix = rule[:5].upper()
         if prefix == "DENY:":
             if user.primary is not None and fqan_member("DENY:" + user.primary, rule):
-                return Verdict(False, rule)
+                return Verdict(False, written)
         elif granted is None and _grants(rule, prefix, user):
-            granted = rule
+            granted = written
     return Verdict(granted is not None, granted)
 
 
@@ -65,5 +66,7 @@ def _grants(rule: str, prefix: str, user: User) -> bool:
     if prefix == "VOMS:":
         return user.primary is not None and fqan_member("VOMS:" + user.primary, rule)
     if prefix[:3] == "VO:":
-        return bool(user.vo) and rule[3:].lower() == str(user.vo).lower()
+        return bool(user.vo) and rule[3:].strip().lower() == str(user.vo).lower()
+    if prefix == "ALL":
+        return True
     return rule.startswith("/") and normalise(rule).lower() == normalise(user.dn).lower()

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from broker.blacklist import read_blacklist
+from broker.forwarding import read_propagations
+from broker.wms_requirements import read_wms_requirements
 from grid.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -141,6 +144,17 @@ class BrokerSection:
     most_released_nodes: int = 1000
     max_retry_count: int = 10
     infrastructure_delay: float = 2.0
+    wms_requirements: str = ""
+    blacklist: tuple[str, ...] = ()
+    ce_forward_parameters: tuple[str, ...] = (
+        "GlueHostMainMemoryVirtualSize",
+        "GlueHostMainMemoryRAMSize",
+        "GlueCEPolicyMaxCPUTime",
+        "GlueCEPolicyMaxObtainableCPUTime",
+        "GlueCEPolicyMaxWallClockTime",
+        "GlueCEPolicyMaxObtainableWallClockTime",
+    )
+    propagate_to_lrms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,6 +191,14 @@ _TABLES: dict[str, type] = {
     "tuple[LimitSection, ...]": LimitSection,
 }
 """The types of settings that are tables of their own, several of a kind."""
+
+
+_READERS: dict[tuple[str, str], Callable[[Any], object]] = {
+    ("broker", "wms_requirements"): read_wms_requirements,
+    ("broker", "blacklist"): read_blacklist,
+    ("broker", "propagate_to_lrms"): read_propagations,
+}
+"""Values with a language of their own, and who reads it."""
 
 
 @dataclass(frozen=True)
@@ -284,6 +306,11 @@ def _section(path: Path, name: str, kind: type[T], data: Any) -> T:
         if key not in known:
             raise ConfigurationFileError(path, f"[{name}] {key} is unknown; there are {', '.join(known)}")
         values[key] = _value(path, name, key, str(known[key].type), value)
+        if (name, key) in _READERS:
+            try:
+                _READERS[name, key](values[key])
+            except ConfigurationError as error:
+                raise ConfigurationFileError(path, f"[{name}] {key}: {error.description}") from error
     return kind(**values)
 
 

@@ -95,6 +95,10 @@ class Settings:
             expiry_period=conf.broker.expiry_period,
             max_retry_count=conf.broker.max_retry_count,
             infrastructure_delay=conf.broker.infrastructure_delay,
+            wms_requirements=conf.broker.wms_requirements,
+            blacklist=conf.broker.blacklist,
+            ce_forward_parameters=conf.broker.ce_forward_parameters,
+            propagate_to_lrms=conf.broker.propagate_to_lrms,
         )
 
     @property

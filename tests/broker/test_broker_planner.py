@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from broker import queue
-from broker.planner import INTERNAL_FAILURE, NO_MATCH
+from broker.candidates import NO_MATCH
+from broker.planner import INTERNAL_FAILURE
 from broker.queue import End, Phase
 from broker.service import Rouser
 from broker.supermarket import Snapshot

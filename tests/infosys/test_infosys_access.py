@@ -42,6 +42,11 @@ def user(*fqans: str, vo: str | None = None) -> User:
         (("VOMS:/vo", "VO:vo"), (), False),
         ((), ("/vo",), False),
         (("nonsense", "*", "VOMS:", "DENY:"), ("/vo",), False),
+        (("ALL",), ("/vo",), True),  # GLUE 2.0
+        (("all",), (), True),
+        (("ALL", "DENY:/vo"), ("/vo",), False),
+        (("ALLVO:x",), ("/vo",), False),
+        ((" VO: vo ",), ("/vo",), True),
     ],
 )
 def test_what_the_rules_say(rules: tuple[str, ...], fqans: tuple[str, ...], allowed: bool) -> None:

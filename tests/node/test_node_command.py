@@ -167,6 +167,10 @@ def test_automatic_ports_are_free_different_and_not_ephemeral():
         ("[wmproxy]\nworkers = 0\n", "[wmproxy] workers must be 1 or more, not 0"),
         ("[[ce.queue]]\nslots = -1\n", "[ce.queue] slots must be 1 or more, not -1"),
         ("[[ce.queue]]\nstatus = 'Foo'\n", "[ce.queue] status must be one of Production, Queueing, Draining, Closed"),
+        ("[broker]\nwms_requirements = 'a &&& b'\n", "[broker] wms_requirements: the expression cannot be read"),
+        ("[broker]\nwms_requirements = 'a &&& b'\n", "line 1, column 5"),
+        ("[broker]\nblacklist = ['(']\n", "[broker] blacklist: the blacklist expression '(' cannot be read"),
+        ("[broker]\npropagate_to_lrms = ['[]']\n", "[broker] propagate_to_lrms: entry 1 must have the form"),
         ("[[ce.queue]]\naccess = 'VO:x'\n", "[ce.queue] access must be a list of strings"),
     ],
 )
