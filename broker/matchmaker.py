@@ -22,7 +22,7 @@ from broker.table import Mask, refuses_jobs
 from broker.wms_requirements import WMS_REQUIREMENTS
 from infosys.access import User, Verdict, judge
 from infosys.ce_ads import CeRecord
-from jdl.scope import Clock, Random
+from jdl.scope import Clock, Random, Success
 from jdl.tree import Expr
 
 __all__ = [
@@ -47,17 +47,19 @@ def match(
     wms_requirements: Expr | None = WMS_REQUIREMENTS,
     clock: Clock = time.time,
     rng: Random = random.random,
+    success: Success | None = None,
 ) -> MatchResult:
     """Find the candidates.
 
     :param tried_hosts: hosts to leave out (GlueCEInfoHostName), unless nothing else remains.
     :param wms_requirements: conditions of the WMS itself; None for none.
     :param clock: what ``time()`` gives in expressions.  :param rng: what ``random()`` gives.
+    :param success: what ``successFraction()`` gives; without it, 1.0.
     """
     if job.submit_to is not None:
         return named(job, snapshot, user)
-    possible = candidates_of(job, snapshot, user, wms_requirements, clock=clock, rng=rng)
-    found = ranked(job, snapshot, possible, clock=clock, rng=rng)
+    possible = candidates_of(job, snapshot, user, wms_requirements, clock=clock, rng=rng, success=success)
+    found = ranked(job, snapshot, possible, clock=clock, rng=rng, success=success)
     found.sort(key=lambda each: (-each.rank, each.record.key if each.record else each.ce_id))
     fresh = found if job.needs_data else [each for each in found if not _tried(each, tried_hosts)]
     unranked = int(possible.sum()) - len(found)
@@ -72,6 +74,7 @@ def candidates_of(
     *,
     clock: Clock = time.time,
     rng: Random = random.random,
+    success: Success | None = None,
 ) -> Mask:
     """The rows of the snapshot's table that meet everything but the rank."""
     table = snapshot.table
@@ -80,16 +83,22 @@ def candidates_of(
         possible = possible & table.takes_jobs()
     for demand in (job.requirements, wms_requirements):
         if demand is not None:
-            possible = possible & table.where(job.ad, demand, clock=clock, rng=rng)
+            possible = possible & table.where(job.ad, demand, clock=clock, rng=rng, success=success)
     return possible
 
 
 def ranked(
-    job: Job, snapshot: Snapshot, possible: Mask, *, clock: Clock = time.time, rng: Random = random.random
+    job: Job,
+    snapshot: Snapshot,
+    possible: Mask,
+    *,
+    clock: Clock = time.time,
+    rng: Random = random.random,
+    success: Success | None = None,
 ) -> list[Candidate]:
     """The possible rows on which the job's Rank is a number, in the order of the records."""
     found = []
-    for row, value in snapshot.table.ranks(job.ad, job.rank, possible, clock=clock, rng=rng):
+    for row, value in snapshot.table.ranks(job.ad, job.rank, possible, clock=clock, rng=rng, success=success):
         record = snapshot.records[row]
         found.append(Candidate(record.ce_id, value, record.host, record.endpoint, record))
     return found

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from infosys.access import User, judge
 from infosys.ce_ads import CeRecord
 from jdl.evaluate import compile as compiled
-from jdl.scope import Clock, Random, scope_of
+from jdl.scope import Clock, Random, Success, scope_of
 from jdl.tree import ClassAd, Expr
 from jdl.values import ERROR, UNDEFINED, Value
 
@@ -57,23 +57,44 @@ class Table:
         return len(self.records)
 
     def truth(
-        self, job_ad: ClassAd, expr: Expr, *, clock: Clock = time.time, rng: Random = random.random
+        self,
+        job_ad: ClassAd,
+        expr: Expr,
+        *,
+        clock: Clock = time.time,
+        rng: Random = random.random,
+        success: Success | None = None,
     ) -> NDArray[np.int8]:
         """A :class:`Truth` for each row.
 
         :param job_ad: the ad in which the expression's bare names are looked up; ``other`` is the row's.
+        :param success: what ``successFraction()`` gives; without it, 1.0.
         """
-        return np.array([_truth(value) for value in self._values(job_ad, expr, clock, rng)], np.int8)
+        return np.array([_truth(value) for value in self._values(job_ad, expr, clock, rng, success)], np.int8)
 
-    def where(self, job_ad: ClassAd, expr: Expr, *, clock: Clock = time.time, rng: Random = random.random) -> Mask:
+    def where(
+        self,
+        job_ad: ClassAd,
+        expr: Expr,
+        *,
+        clock: Clock = time.time,
+        rng: Random = random.random,
+        success: Success | None = None,
+    ) -> Mask:
         """The rows on which the expression is true."""
-        return np.asarray(self.truth(job_ad, expr, clock=clock, rng=rng) == Truth.TRUE)
+        return np.asarray(self.truth(job_ad, expr, clock=clock, rng=rng, success=success) == Truth.TRUE)
 
     def numbers(
-        self, job_ad: ClassAd, expr: Expr, *, clock: Clock = time.time, rng: Random = random.random
+        self,
+        job_ad: ClassAd,
+        expr: Expr,
+        *,
+        clock: Clock = time.time,
+        rng: Random = random.random,
+        success: Success | None = None,
     ) -> tuple[NDArray[np.float64], Mask]:
         """The expression's numbers, and the rows on which it is one; elsewhere the number means nothing."""
-        values = self._values(job_ad, expr, clock, rng)
+        values = self._values(job_ad, expr, clock, rng, success)
         numeric = [isinstance(value, (int, float)) and not isinstance(value, bool) for value in values]
         numbers = [value if ok else 0.0 for value, ok in zip(values, numeric, strict=True)]
         return np.array(numbers, np.float64), np.array(numeric, np.bool_)
@@ -86,12 +107,13 @@ class Table:
         *,
         clock: Clock = time.time,
         rng: Random = random.random,
+        success: Success | None = None,
     ) -> list[tuple[int, int | float]]:
         """Row numbers with the expression's exact numbers, of the given rows on which it is a number."""
         code = compiled(expr)
         found = []
         for row in np.flatnonzero(rows).tolist():
-            value = code(scope_of(job_ad, self.records[row].ad, clock=clock, rng=rng))
+            value = code(scope_of(job_ad, self.records[row].ad, clock=clock, rng=rng, success=success))
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 found.append((row, value))
         return found
@@ -104,9 +126,13 @@ class Table:
         """The rows that do not say that they take no jobs."""
         return np.array([not refuses_jobs(record) for record in self.records], np.bool_)
 
-    def _values(self, job_ad: ClassAd, expr: Expr, clock: Clock, rng: Random) -> list[Value]:
+    def _values(
+        self, job_ad: ClassAd, expr: Expr, clock: Clock, rng: Random, success: Success | None
+    ) -> list[Value]:
         code = compiled(expr)
-        return [code(scope_of(job_ad, record.ad, clock=clock, rng=rng)) for record in self.records]
+        return [
+            code(scope_of(job_ad, record.ad, clock=clock, rng=rng, success=success)) for record in self.records
+        ]
 
 
 def refuses_jobs(record: CeRecord) -> bool:

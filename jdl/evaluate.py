@@ -29,7 +29,7 @@ from jdl.nodes import (
     Subscript,
 )
 from jdl.operators import BINARY, UNARY, subscript
-from jdl.scope import MAX_STEPS, Abandoned, Clock, Random, Scope, scope_of
+from jdl.scope import MAX_STEPS, Abandoned, Clock, Random, Scope, Success, scope_of
 from jdl.special import SPECIAL
 from jdl.values import ERROR, UNDEFINED, Record, Value, is_true
 
@@ -61,9 +61,10 @@ def evaluate(
     *,
     clock: Clock | None = None,
     rng: Random | None = None,
+    success: Success | None = None,
 ) -> Value:
     """The value of the expression for these two ads; time() and random() are ERROR when not given a source."""
-    return compile(expr)(scope_of(my, other, clock=clock, rng=rng))
+    return compile(expr)(scope_of(my, other, clock=clock, rng=rng, success=success))
 
 
 def evaluate_attribute(

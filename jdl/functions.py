@@ -278,6 +278,16 @@ def _time(run: Run) -> Value:
     return ERROR if run.clock is None else int(run.clock())
 
 
+def _success_fraction(run: Run, element: Any, bookkeeping: Any = "") -> Value:
+    """Which part of the jobs that lately came to a computing element ended well there; 1.0 when nobody knows.
+
+    A second argument named a bookkeeping server; who evaluates has one source.
+    """
+    if type(element) is not str or type(bookkeeping) is not str:
+        return ERROR
+    return 1.0 if run.success is None else float(run.success(element))
+
+
 def _fqan_member(run: Run, fqan: Any, rules: Any) -> Value:
     """False, never undefined, when there is nothing that could match."""
     if fqan is UNDEFINED or rules is UNDEFINED:
@@ -326,6 +336,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "round": _rounded(round),
     "random": Function(_random, 0, 1),
     "time": Function(_time, 0, 0),
+    "successfraction": Function(_success_fraction, 1, 2),
     "fqanmember": Function(_fqan_member, 2, 2, strict=False),
 }
 """The functions by their names in lower case."""

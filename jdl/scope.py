@@ -9,7 +9,7 @@ from jdl.classad import ClassAd
 from jdl.nodes import Expr
 from jdl.tree import from_python
 
-__all__ = ["MAX_DEPTH", "MAX_STEPS", "Abandoned", "Clock", "Random", "Run", "Scope", "scope_of"]
+__all__ = ["MAX_DEPTH", "MAX_STEPS", "Abandoned", "Clock", "Random", "Run", "Scope", "Success", "scope_of"]
 
 MAX_STEPS: Final = 2_000_000
 """Work that the attributes one expression refers to may cost (a node is a step, so are 64 characters)."""
@@ -24,18 +24,23 @@ Random = Callable[[], float]
 """A number from 0 (included) to 1 (excluded)."""
 
 
+Success = Callable[[str], float]
+"""Which part of the jobs that lately came to a computing element (by its id) ended well there, 0 to 1."""
+
+
 class Abandoned(Exception):
     """The evaluation costs more than it may; whole expression becomes ERROR.  Never leaves the room."""
 
 
 class Run:
-    """One evaluation: what is left of its budget, and its clock and random source."""
+    """One evaluation: what is left of its budget, and its sources of time, chance and experience."""
 
-    __slots__ = ("active", "clock", "depth", "random", "steps")
+    __slots__ = ("active", "clock", "depth", "random", "steps", "success")
 
-    def __init__(self, clock: Clock | None, random: Random | None) -> None:
+    def __init__(self, clock: Clock | None, random: Random | None, success: Success | None = None) -> None:
         self.clock = clock
         self.random = random
+        self.success = success
         self.steps = MAX_STEPS
         self.depth = 0
         self.active: set[tuple[int, int]] = set()
@@ -94,12 +99,15 @@ def scope_of(
     *,
     clock: Clock | None = None,
     rng: Random | None = None,
+    success: Success | None = None,
 ) -> Scope:
     """The scope of one evaluation of expressions of ``my`` against ``other``.
 
+    :param success: what ``successFraction()`` gives; without it, 1.0.
+
     A mapping is made an ad each time; who evaluates often passes a ClassAd.
     """
-    run = Run(clock, rng)
+    run = Run(clock, rng, success)
     mine = Scope(my if my is not None else ClassAd(), None, None, run)
     if other is not None:
         ad = other if isinstance(other, ClassAd) else from_python(other)

@@ -118,6 +118,16 @@ def test_a_function_answers(text: str, expected: object) -> None:
     assert type(result) is type(expected)
 
 
+def test_the_success_of_an_element_comes_from_outside() -> None:
+    seen = {"good": 1.0, "bad": 0.25}
+    sources = {"other": parse('[id = "bad"]'), "success": lambda element: seen[element]}
+    assert evaluate(parse_expression("successFraction(other.id) * 100"), None, **sources) == 25.0
+    assert evaluate(parse_expression('successFraction("good", "lb.example.org:9000")'), None, **sources) == 1.0
+    assert evaluate(parse_expression('successFraction("nobody asked")')) == 1.0
+    assert evaluate(parse_expression("successFraction(other.none)"), None, **sources) is UNDEFINED
+    assert evaluate(parse_expression("successFraction(1)"), None, **sources) is ERROR
+
+
 def test_time_and_random_come_from_outside() -> None:
     def ask(text: str) -> object:
         return evaluate(parse_expression(text), clock=lambda: 1234.9, rng=lambda: 0.999)
