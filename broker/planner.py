@@ -21,7 +21,7 @@ from broker import queue
 from broker.adapter import adapt
 from broker.ce_client import ComputingElements
 from broker.errors import CeJobUnknown, CeRefused, CeUnreachable
-from broker.explanation import explain
+from broker.explanation import explain, reason, same_reason
 from broker.forwarding import forwarding_of
 from broker.ledger import Ledger
 from broker.matchmaker import Job, User, admits, match
@@ -124,8 +124,8 @@ class Planner:
         demands = self._wms_requirements
         result = match(Job(ad), snapshot, user, tried_hosts=request.tried_hosts, wms_requirements=demands)
         if not result.candidates:
-            lines = explain(Job(ad), snapshot, user, wms_requirements=demands).lines()
-            self._wait(request, trail, [result.headline, *lines])
+            why = explain(Job(ad), snapshot, user, wms_requirements=demands)
+            self._wait(request, trail, reason(why, result.headline))
             return None
         choice = result.choose(self._rng)
         jdl = adapt(ad, choice.ce_id, request.sequence_code, self._for_the_lrms(Job(ad), choice.record)).text()
@@ -145,15 +145,17 @@ class Planner:
         point("broker.plan.chosen")
         return replace(request, sequence_code=trail.sequence_code, **values)
 
-    def _wait(self, request: Request, trail: Trail, why: list[str]) -> None:
-        reason = "; ".join(why)[:4000]
-        if reason != request.reason:
-            trail.pending(reason)
+    def _wait(self, request: Request, trail: Trail, why: str) -> None:
+        """Look again later; an event tells of it when there is something new to tell."""
+        if same_reason(request.reason, why):
+            why = str(request.reason)
+        else:
+            trail.pending(why)
         self._ledger.step(
             request,
             trail,
             phase=Phase.WAITING,
-            reason=reason,
+            reason=why,
             stumbles=0,
             next_try=min(time.time() + self._settings.match_retry_period, max(request.expiry, time.time()) + 0.05),
         )

@@ -15,7 +15,7 @@ from broker.ce_client import ComputingElements
 from broker.control import ControlServer
 from broker.dispatcher import Dispatcher
 from broker.engine import Engine
-from broker.explanation import explain
+from broker.explanation import explain, lines
 from broker.ledger import Ledger
 from broker.matchmaker import Job, match
 from broker.planner import Planner
@@ -131,8 +131,8 @@ class _Matcher:
         snapshot = self._supermarket.snapshot()
         demands = self._wms_requirements
         found = match(job, snapshot, user, wms_requirements=demands)
-        lines = [] if found.candidates else explain(job, snapshot, user, wms_requirements=demands).lines()
-        return {"candidates": [[c.ce_id, c.listed_rank] for c in found.candidates], "explanation": list(lines)}
+        why = [] if found.candidates else lines(explain(job, snapshot, user, wms_requirements=demands))
+        return {"candidates": [[c.ce_id, c.listed_rank] for c in found.candidates], "explanation": why}
 
 
 def _health(supermarket: Supermarket, ledger: Ledger) -> Mapping[str, Any]:

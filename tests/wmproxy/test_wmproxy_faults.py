@@ -341,8 +341,8 @@ def test_when_nothing_matches_the_causes_say_why(node, alice):
     assert (fault.kind, fault.code) == ("NoSuitableResourcesFault", "1222")
     assert fault.description == "No Computing Element matching your job requirements has been found!"
     assert len(fault.causes) == 2
-    assert fault.causes[0] == "1 computing element is known"
-    assert fault.causes[1].startswith("other.GlueCEInfoTotalCPUs > 100000: fails on 1 of 1 (best: ")
+XX
+YY
 
 
 # -- GenericFault and DelegationException --------------------------------------------------------------------

@@ -1,0 +1,241 @@
+"""The smallest changes of a job that give it a match.
+
+A record that is not a match fails a set of the job's terms; leave out these and it matches.  So the smallest changes
+are the smallest of these sets.  For each of them the terms are moved as little as possible instead of being left out
+where that can be done, and every change is tried out: the changed job is evaluated against the same picture.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from broker.explanation.clause import is_own, references
+from broker.explanation.demand import is_number
+from broker.explanation.examination import Examination
+from broker.explanation.mistakes import Correction
+from broker.explanation.relaxation import CORRECTED, LEFT_OUT, distances, relaxed
+from broker.explanation.wording import MAX_TEXT, number, shown
+from broker.matchmaker import Job
+from broker.table import Mask, Truth
+from jdl.tree import ClassAd, Expr, Literal, conjunction
+from wsdl.explanation import Change, Edit, Match
+
+MAX_CHANGES: Final = 5
+"""Changes that are reported."""
+MAX_TRIED: Final = 24
+"""Sets of terms that are tried, the smallest first."""
+MAX_REQUIREMENTS: Final = 4000
+"""Characters of changed Requirements; longer ones are not shown."""
+_PLACES: Final = 6
+"""Records of one set to which its terms are fitted."""
+_BEST: Final = 3
+
+
+@dataclass(frozen=True)
+class _Set:
+    """Terms that some records fail, and nothing else of the job.
+
+    :ivar terms: places in :attr:`Examination.conditions`.
+    :ivar places: these records.
+    """
+
+    terms: tuple[int, ...]
+    places: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Terms of the job with what to write in their place, None to leave them out."""
+
+    instead: Mapping[int, Expr | None]
+    cost: float
+
+
+class Changes:
+    """Finds the changes for one examination.
+
+    :param corrections: by the place of a condition, its mistakes.
+    """
+
+    def __init__(self, ex: Examination, corrections: Mapping[int, Correction]) -> None:
+        self._ex = ex
+        self._fixed = {place: each.fixed for place, each in corrections.items() if each.fixed is not None}
+        self._own = {place: self._attributes(place) for place in range(len(ex.conditions))}
+        self._terms = [place for place in range(len(ex.conditions)) if self._changeable(place)]
+        fixed = [place for place in range(len(ex.conditions)) if place not in self._terms]
+        self._base: Mask = ex.asked & ex.available
+        for place in fixed:
+            self._base &= ex.holds[place]
+
+    @property
+    def nearest(self) -> int:
+        """How many terms the nearest record fails; 0 when no change of the job helps."""
+        sets = self._sets()
+        return len(sets[0].terms) if sets else 0
+
+    def find(self) -> tuple[Change, ...]:
+        """The smallest changes, those with the fewest and smallest edits first."""
+        found: list[tuple[float, Change]] = []
+        accepted: list[frozenset[int]] = []
+        for each in self._sets()[:MAX_TRIED]:
+            terms = frozenset(each.terms)
+            if any(smaller <= terms for smaller in accepted):
+                continue
+            best = self._change(each)
+            if best is not None:
+                accepted.append(terms)
+                found.append(best)
+        found.sort(key=lambda each: (len(each[1].edits), each[0], -each[1].matches))
+        return tuple(change for _, change in found[:MAX_CHANGES])
+
+    # -- which terms
+
+    def _changeable(self, place: int) -> bool:
+        whose = self._ex.conditions[place].whose
+        if whose == "job":
+            return True
+        if whose == "rank":
+            return "Rank" in self._ex.job.ad
+        return whose == "wms" and bool(self._own[place])
+
+    def _attributes(self, place: int) -> tuple[str, ...]:
+        """The job's attributes that a condition of the WMS reads."""
+        clause = self._ex.conditions[place]
+        if clause.whose != "wms":
+            return ()
+        ad = self._ex.job.ad
+        read = (each.name for each in references(clause.expr) if is_own(each) and each.name in ad)
+        return tuple(dict.fromkeys(ad.spelling(name) for name in read))
+
+    def _sets(self) -> list[_Set]:
+        """The different sets of terms that records fail, the smallest first, then those that most records fail."""
+        places = np.flatnonzero(self._base)
+        if not len(places) or not self._terms:
+            return []
+        failed = np.array([~self._ex.holds[term][places] for term in self._terms])
+        somewhere = failed.any(axis=0)
+        failed, places = failed[:, somewhere], places[somewhere]
+        if not len(places):
+            return []
+        rows = np.ascontiguousarray(np.packbits(failed, axis=0).T)
+        keys = rows.view(np.dtype((np.void, rows.shape[1]))).ravel()
+        _, first, which, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+        sizes = failed[:, first].sum(axis=0)
+        found = []
+        for group in np.lexsort((-counts, sizes))[: MAX_TRIED * 4]:
+            terms = tuple(self._terms[row] for row in np.flatnonzero(failed[:, first[group]]))
+            found.append(_Set(terms, places[which == group]))
+        return found
+
+    # -- what to write instead
+
+    def _change(self, each: _Set) -> tuple[float, Change] | None:
+        dropped = _Trial(dict.fromkeys(each.terms), LEFT_OUT * len(each.terms))
+        without = self._tried(dropped)
+        best: tuple[float, Change] | None = None
+        for trial in self._trials(each):
+            change = self._tried(trial, without.matches if without is not None else 0)
+            if change is not None and (best is None or (trial.cost, -change.matches) < (best[0], -best[1].matches)):
+                best = (trial.cost, change)
+        if best is None and without is not None:
+            best = (dropped.cost, dataclasses.replace(without, without=without.matches))
+        return best
+
+    def _trials(self, each: _Set) -> Iterator[_Trial]:
+        """The set's terms fitted to the records that come nearest."""
+        ex, away = self._ex, np.zeros(len(each.places))
+        for term in each.terms:
+            if ex.conditions[term].whose == "job":
+                away = away + distances(ex, self._fixed.get(term) or ex.conditions[term].expr, each.places)
+        seen: set[tuple[Expr | None, ...]] = set()
+        for place in each.places[np.argsort(away, kind="stable")][:_PLACES]:
+            instead: dict[int, Expr | None] = {}
+            cost = 0.0
+            for term in each.terms:
+                more, instead[term] = self._fitted(term, int(place))
+                cost += more
+            key = tuple(instead.values())
+            if key not in seen and any(new is not None for new in key):
+                seen.add(key)
+                yield _Trial(instead, cost)
+
+    def _fitted(self, term: int, place: int) -> tuple[float, Expr | None]:
+        ex, fixed = self._ex, self._fixed.get(term)
+        clause = ex.conditions[term]
+        if clause.whose == "rank":
+            usable = fixed is not None and is_number(ex.value(fixed, place))
+            return (CORRECTED, fixed) if usable else (LEFT_OUT, None)
+        if clause.whose != "job":
+            return LEFT_OUT, None
+        options = relaxed(ex, fixed if fixed is not None else clause.expr, place)
+        if not options:
+            return LEFT_OUT, None
+        cost, new = options[0]
+        return (cost + CORRECTED if fixed is not None else cost), new
+
+    # -- trying it out
+
+    def _tried(self, trial: _Trial, without: int = 0) -> Change | None:
+        """The change, if the changed job matches somewhere."""
+        ex = self._ex
+        ad, touched = self.changed(trial.instead)
+        job = Job(ad)
+        mask = ex.admitted & ex.available
+        if not job.decides_status:
+            mask = mask & ex.table.takes_jobs()
+        for demand in (job.requirements, ex.wms_requirements):
+            if demand is not None:
+                mask = mask & (ex.truth(demand, ad) == Truth.TRUE)
+        mask &= ex.ranks(job.rank, ad)[1]
+        matches = ex.count(mask)
+        if not matches:
+            return None
+        text = ad.get("Requirements").text() if touched else ""  # type: ignore[union-attr]
+        best = tuple(Match(ce_id, number(rank)) for ce_id, rank in ex.best(mask, _BEST, job.rank, ad))
+        return Change(
+            tuple(self._edits(trial.instead)),
+            matches,
+            without,
+            text if len(text) <= MAX_REQUIREMENTS else "",
+            best,
+        )
+
+    def changed(self, instead: Mapping[int, Expr | None]) -> tuple[ClassAd, bool]:
+        """The changed job, and whether its Requirements are others."""
+        ad = self._ex.job.ad.copy()
+        terms: list[Expr | None] = []
+        touched = False
+        for place, clause in enumerate(self._ex.conditions):
+            new = instead.get(place, clause.expr)
+            if clause.whose == "job":
+                terms.append(new)
+                touched = touched or place in instead
+            elif place in instead and clause.whose == "rank":
+                if new is None:
+                    ad.remove("Rank")
+                else:
+                    ad.set("Rank", new)
+            elif place in instead:
+                for name in self._own[place]:
+                    ad.remove(name)
+        if touched:
+            ad.set("Requirements", conjunction(*terms) or Literal(True))
+        return ad, touched
+
+    def _edits(self, instead: Mapping[int, Expr | None]) -> Iterator[Edit]:
+        for place, new in instead.items():
+            clause = self._ex.conditions[place]
+            written = "" if new is None else shown(new.text())
+            if clause.whose == "job":
+                yield Edit("Requirements", shown(clause.expr.text()), written)
+            elif clause.whose == "rank":
+                yield Edit("Rank", shown(clause.expr.text()), written)
+            else:
+                for name in self._own[place]:
+                    value = self._ex.job.ad.get(name)
+                    yield Edit(name, shown(value.text() if value is not None else "", MAX_TEXT))

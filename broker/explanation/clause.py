@@ -1,0 +1,106 @@
+"""The terms of a job's Requirements, and what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from broker.matchmaker import Job
+from jdl.tree import SCOPES, ClassAd, Expr, Literal, Operation, Reference, rebuilt
+
+MAX_TERMS: Final = 100
+"""Terms that are looked at one by one; those beyond are one term together, since what a user may write must not cost
+the broker minutes."""
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One term that must be true.
+
+    :ivar whose: ``job``, ``wms``, ``rank``, or ``cost`` for whole Requirements whose evaluation is given up.
+    :ivar via: own attributes of the job behind which it stands, outermost first.
+    """
+
+    expr: Expr
+    whose: str = "job"
+    via: tuple[str, ...] = ()
+
+
+def clauses_of(job: Job) -> list[Clause]:
+    """The terms of the Requirements: nested ``&&`` and own attributes that stand for terms are resolved.
+
+    The Requirements are true exactly where all of them are.
+    """
+    found: dict[Expr, Clause] = {}
+    followed: set[str] = set()
+    waiting: list[tuple[Expr, tuple[str, ...]]] = [] if job.requirements is None else [(job.requirements, ())]
+    while waiting:
+        node, via = waiting.pop()
+        if is_and(node):
+            waiting.extend((each, via) for each in reversed(node.operands))  # type: ignore[attr-defined]
+            continue
+        if isinstance(node, Reference) and (node.scope or "self").lower() in ("self", "my"):
+            own = job.ad.get(node.name)
+            if own is not None and node.key not in followed:
+                followed.add(node.key)
+                waiting.append((own, (*via, node.name)))
+                continue
+        found.setdefault(node, Clause(node, "job", via))
+    clauses = list(found.values())
+    if len(clauses) > MAX_TERMS:
+        rest = [each.expr for each in clauses[MAX_TERMS - 1 :]]
+        return [*clauses[: MAX_TERMS - 1], Clause(Operation(("&&",) * (len(rest) - 1), rest))]
+    return clauses
+
+
+def is_and(expr: Expr) -> bool:
+    """Whether the expression is ``a && b``."""
+    return isinstance(expr, Operation) and not expr.unary and expr.operator == "&&"
+
+
+def is_or(expr: Expr) -> bool:
+    """Whether the expression is ``a || b``."""
+    return isinstance(expr, Operation) and not expr.unary and expr.operator == "||"
+
+
+def is_other(expr: Expr) -> bool:
+    """Whether the expression is ``other.Name``."""
+    return isinstance(expr, Reference) and (expr.scope or "").lower() in ("other", "target")
+
+
+def references(expr: Expr) -> Iterator[Reference]:
+    """The attributes that an expression names, those of records inside it left out."""
+    waiting = [expr]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Reference):
+            yield node
+        elif not isinstance(node, ClassAd):
+            waiting.extend(reversed(list(node.children())))
+
+
+def is_own(reference: Reference) -> bool:
+    """Whether the name is looked up in the job itself."""
+    return (reference.scope or "self").lower() in ("self", "my") and reference.key not in SCOPES
+
+
+def reads_other(expr: Expr, job: Job) -> bool:
+    """Whether the expression's value depends on the computing element."""
+    if any(True for _ in job.referenced(expr)):
+        return True
+    return any(each.scope is None and each.key in ("other", "target") for each in references(expr))
+
+
+def substituted(expr: Expr, replace: Callable[[Expr], Expr | None]) -> Expr:
+    """The expression with every node in place of which ``replace`` gives another; records are left as they are."""
+    new = replace(expr)
+    if new is not None:
+        return new
+    if isinstance(expr, (Reference, Literal, ClassAd)):
+        return expr
+    children = list(expr.children())
+    changed = [substituted(child, replace) for child in children]
+    if all(one is other for one, other in zip(children, changed, strict=True)):
+        return expr
+    return rebuilt(expr, changed)

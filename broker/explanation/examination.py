@@ -1,0 +1,183 @@
+"""One job held against one picture of the grid: which computing element fails which conditions, as masks.
+
+Everything else in this package asks an :class:`Examination`.  A mask has one place for each record of the snapshot
+(a computing element or a VO view of one); counts are of computing elements.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from broker.explanation.clause import Clause, clauses_of
+from broker.explanation.vocabulary import Vocabulary, vocabulary_of
+from broker.matchmaker import WMS_REQUIREMENTS, Job
+from broker.supermarket import Snapshot
+from broker.table import Mask, Truth
+from infosys.access import User
+from jdl.evaluate import compile as compiled
+from jdl.scope import Clock, Random, scope_of
+from jdl.tree import ClassAd, Expr
+from jdl.values import Value
+
+
+class Examination:
+    """Which condition fails where.
+
+    ``time()`` and ``random()`` are asked once, so that all conditions see the same.
+
+    :ivar conditions: the terms of the Requirements, those of the WMS's own, and Rank, in this order.
+    :ivar holds: for each of them a mask of where it is true (of Rank: where it is a number).
+    :ivar asked: records that admit the user and take jobs.
+    :ivar left_alone: computing elements that would match and are left alone for a while, and why.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        snapshot: Snapshot,
+        user: User,
+        *,
+        wms_requirements: Expr | None = WMS_REQUIREMENTS,
+        left_alone: Mapping[str, str] | None = None,
+        clock: Clock = time.time,
+        rng: Random = random.random,
+    ) -> None:
+        moment, drawn = clock(), rng()
+        self.clock: Clock = lambda: moment
+        self.rng: Random = lambda: drawn
+        self.job = job
+        self.user = user
+        self.snapshot = snapshot
+        self.table = snapshot.table
+        self.left_alone = left_alone or {}
+        self.wms_requirements = wms_requirements
+        ids: dict[str, int] = {}
+        places = [ids.setdefault(record.ce_id, len(ids)) for record in snapshot.records]
+        self._element: npt.NDArray[np.intp] = np.array(places, dtype=np.intp)
+        self.ce_ids: Sequence[str] = list(ids)
+        self.admitted: Mask = self.table.admitted(user)
+        everywhere = np.ones(len(places), dtype=np.bool_)
+        self.open: Mask = everywhere if job.decides_status else self.table.takes_jobs()
+        self.asked: Mask = self.admitted & self.open
+        wms = [Clause(each, "wms") for each in job.conjuncts(wms_requirements)]
+        self.conditions: list[Clause] = [*clauses_of(job), *wms, Clause(job.rank, "rank")]
+        self.holds: list[Mask] = [self._where(each) for each in self.conditions]
+        self._check_whole(everywhere)
+
+    def _where(self, clause: Clause) -> Mask:
+        if clause.whose == "rank":
+            return self.ranks(clause.expr)[1]
+        return np.asarray(self.truth(clause.expr) == Truth.TRUE)
+
+    def _check_whole(self, everywhere: Mask) -> None:
+        """Requirements that cost more than they may are an error though each of their terms is true."""
+        if self.job.requirements is None:
+            return
+        together = everywhere.copy()
+        for clause, mask in zip(self.conditions, self.holds, strict=True):
+            if clause.whose == "job":
+                together &= mask
+        whole = self.truth(self.job.requirements) == Truth.TRUE
+        if (together & ~whole).any():
+            self.conditions.insert(0, Clause(self.job.requirements, "cost"))
+            self.holds.insert(0, whole)
+
+    # -- evaluation --------------------------------------------------------------------------------------
+
+    def truth(self, expr: Expr, ad: ClassAd | None = None) -> npt.NDArray[np.int8]:
+        """What an expression of the job is on each record (:meth:`broker.table.Table.truth`)."""
+        return self.table.truth(ad if ad is not None else self.job.ad, expr, clock=self.clock, rng=self.rng)
+
+    def ranks(self, expr: Expr, ad: ClassAd | None = None) -> tuple[npt.NDArray[np.float64], Mask]:
+        """The numbers that an expression is, and where it is one."""
+        return self.table.numbers(ad if ad is not None else self.job.ad, expr, clock=self.clock, rng=self.rng)
+
+    def value(self, expr: Expr, place: int) -> Value:
+        """What an expression of the job is on one record."""
+        record = self.snapshot.records[place]
+        return compiled(expr)(scope_of(self.job.ad, record.ad, clock=self.clock, rng=self.rng))
+
+    # -- counting ----------------------------------------------------------------------------------------
+
+    def elements(self, mask: Mask) -> Mask:
+        """The computing elements of which a record is in the mask; one place for each of :attr:`ce_ids`."""
+        found = np.zeros(len(self.ce_ids), dtype=np.bool_)
+        found[self._element[mask]] = True
+        return found
+
+    def count(self, mask: Mask) -> int:
+        """How many computing elements have a record in the mask."""
+        return int(self.elements(mask).sum())
+
+    def of(self, elements: Mask) -> Mask:
+        """The records of computing elements."""
+        return elements[self._element] if len(elements) else np.zeros(0, dtype=np.bool_)
+
+    def names(self, elements: Mask) -> list[str]:
+        """The identifiers of computing elements."""
+        return [self.ce_ids[place] for place in np.flatnonzero(elements).tolist()]
+
+    def ce_id(self, place: int) -> str:
+        """Whose record it is."""
+        return self.ce_ids[int(self._element[place])]
+
+    # -- results -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What the ads say."""
+        return vocabulary_of(self.table)
+
+    @cached_property
+    def failures(self) -> npt.NDArray[np.int32]:
+        """How many conditions each record fails."""
+        total = np.zeros(len(self._element), dtype=np.int32)
+        for mask in self.holds:
+            total += ~mask
+        return total
+
+    @cached_property
+    def fitting(self) -> Mask:
+        """Records that fail no condition, whether or not they admit the user and take jobs."""
+        return np.asarray(self.failures == 0)
+
+    @cached_property
+    def available(self) -> Mask:
+        """Records that are not left alone for a while."""
+        if not self.left_alone:
+            return np.ones(len(self._element), dtype=np.bool_)
+        return self.of(np.array([each not in self.left_alone for each in self.ce_ids], dtype=np.bool_))
+
+    @cached_property
+    def matching(self) -> Mask:
+        """Records that match."""
+        return self.asked & self.fitting & self.available
+
+    def passed(self, *whose: str) -> Mask:
+        """Records that are asked and meet all conditions of these kinds."""
+        mask = self.asked.copy()
+        for clause, holds in zip(self.conditions, self.holds, strict=True):
+            if clause.whose in whose:
+                mask &= holds
+        return mask
+
+    def best(
+        self, mask: Mask, most: int, rank: Expr | None = None, ad: ClassAd | None = None
+    ) -> list[tuple[str, float]]:
+        """The elements of a mask with the highest rank, the best first."""
+        values, numeric = self.ranks(rank if rank is not None else self.job.rank, ad)
+        places = np.flatnonzero(mask & numeric)
+        found: dict[str, float] = {}
+        for place in places[np.argsort(-values[places], kind="stable")]:
+            found.setdefault(self.ce_id(int(place)), float(values[place]))
+            if len(found) >= most:
+                break
+        return list(found.items())
+
+

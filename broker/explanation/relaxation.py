@@ -1,0 +1,127 @@
+"""A term made easier, so that it is true on one computing element."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from broker.explanation import likeness
+from broker.explanation.clause import is_and, is_or, is_other
+from broker.explanation.demand import EQUAL, ORDERED, Demand, demand_of, is_number, is_plain
+from broker.explanation.examination import Examination
+from broker.explanation.findings import values_of
+from broker.table import Truth
+from jdl.tree import Call, Expr, Literal, Operation
+from jdl.values import Value
+
+LEFT_OUT: Final = 1.5
+"""What it costs to leave a term out; a term that is relaxed costs up to 1, by how far it moves."""
+CORRECTED: Final = 0.01
+"""What it costs to write what was meant."""
+UNKNOWN: Final = frozenset({444444, 999999, 9999999, 99999999, 999999999, 2147483647, 2146660842, -1})
+"""Numbers by which GLUE publishers say that they do not know; no threshold is moved to one of them."""
+_SIMILAR: Final = 0.6
+_COMPARED: Final = 300
+
+Option = tuple[float, Expr]
+"""A cost, and an expression that is true."""
+
+
+def relaxed(ex: Examination, expr: Expr, place: int) -> list[Option]:
+    """Forms of the term that are true on a record, the cheapest first; none when there are none but leaving it out."""
+    if ex.value(expr, place) is True:
+        return [(0.0, expr)]
+    if is_and(expr):
+        return _each(ex, expr, place)
+    if is_or(expr):
+        return _either(ex, expr, place)
+    demand = demand_of(expr, ex.job)
+    if demand is None:
+        return []
+    options = [each for each in _moved(ex, expr, demand, place) if ex.value(each[1], place) is True]
+    return sorted(options, key=lambda each: each[0])
+
+
+def _each(ex: Examination, expr: Expr, place: int) -> list[Option]:
+    cost, operands = 0.0, []
+    for operand in expr.children():
+        options = relaxed(ex, operand, place)
+        if not options:
+            return []
+        cost += options[0][0]
+        operands.append(options[0][1])
+    return [(cost, Operation(("&&",) * (len(operands) - 1), operands))]
+
+
+def _either(ex: Examination, expr: Expr, place: int) -> list[Option]:
+    operands = list(expr.children())[:20]
+    found = []
+    for number, operand in enumerate(operands):
+        for cost, new in relaxed(ex, operand, place)[:1]:
+            changed = [*operands[:number], new, *operands[number + 1 :]]
+            found.append((cost, Operation(("||",) * (len(changed) - 1), changed)))
+    options = [each for each in found if ex.value(each[1], place) is True]
+    return sorted(options, key=lambda each: each[0])
+
+
+def _moved(ex: Examination, expr: Expr, demand: Demand, place: int) -> list[Option]:
+    value = ex.value(demand.subject, place)
+    wanted, operator = demand.wanted, demand.operator
+    if operator in ORDERED and is_number(value) and is_number(wanted):
+        if value in UNKNOWN:
+            return []
+        return [(_distance(value, wanted), demand.with_wanted(value, operator[0] + "="))]  # type: ignore[arg-type]
+    if operator in EQUAL and is_plain(value) and type(value) is type(wanted):
+        return [(_difference(value, wanted), demand.with_wanted(value, "=="))]  # type: ignore[arg-type]
+    if operator in ("member", "identicalmember") and isinstance(value, tuple) and isinstance(wanted, str):
+        words = {item.lower(): item for item in value if isinstance(item, str)}
+        like = likeness.nearest(wanted, words, 1, _SIMILAR)
+        return [(_difference(words[each], wanted), demand.with_wanted(words[each], "member")) for each in like]
+    if operator == "regexp" and "i" not in demand.options.lower() and isinstance(wanted, str):
+        loose = Call("RegExp", (Literal(wanted), demand.subject, Literal(f"{demand.options}i")))
+        return [(CORRECTED, loose)]
+    return []
+
+
+def _distance(value: float, wanted: float) -> float:
+    apart = abs(value - wanted)
+    return apart / (apart + abs(wanted) + 1)
+
+
+def _difference(value: Value, wanted: Value) -> float:
+    if isinstance(value, str) and isinstance(wanted, str):
+        return 1 - likeness.similarity(value, wanted)
+    if is_number(value) and is_number(wanted):
+        return _distance(value, wanted)  # type: ignore[arg-type]
+    return 1.0
+
+
+def distances(ex: Examination, expr: Expr, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """About how far the term is from being true on each of these records; for choosing where to look closely."""
+    apart = np.where(ex.truth(expr)[places] == Truth.TRUE, 0.0, 1.0)
+    demand = demand_of(expr, ex.job)
+    if demand is None:
+        return apart
+    if is_number(demand.wanted):
+        numbers, numeric = ex.ranks(demand.subject)
+        known = numeric[places] & ~np.isin(numbers[places], list(UNKNOWN))
+        away = np.abs(numbers[places] - float(demand.wanted))  # type: ignore[arg-type]
+        scaled = away / (away + abs(float(demand.wanted)) + 1)  # type: ignore[arg-type]
+        return np.where(apart == 0, 0.0, np.where(known, scaled, LEFT_OUT))
+    if isinstance(demand.wanted, str) and is_other(demand.subject):
+        return np.where(apart == 0, 0.0, _unlike(ex, demand, places))
+    return apart
+
+
+def _unlike(ex: Examination, demand: Demand, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """1 - similarity of each record's texts to the wanted one; only the nearest texts of all count."""
+    wanted = str(demand.wanted)
+    words = ex.vocabulary.words(demand.subject.name)  # type: ignore[attr-defined]
+    near = {each: 1 - likeness.similarity(each, wanted) for each in likeness.nearest(wanted, words, 3, _SIMILAR)}
+    found = np.ones(len(places))
+    for number, value in enumerate(values_of(ex, demand.subject, places[:_COMPARED])):
+        texts = value if isinstance(value, tuple) else (value,)
+        found[number] = min((near.get(each.lower(), 1.0) for each in texts if isinstance(each, str)), default=1.0)
+    return found

@@ -1,0 +1,183 @@
+"""What holds of every explanation: its counts are true, its changes work, and none that is smaller would."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broker.explanation import explain, lines, reason
+from broker.explanation.clause import clauses_of
+from broker.matchmaker import Job, match
+from broker.supermarket import Snapshot
+from grid.fqan import Fqan
+from infosys.access import User
+from infosys.ce_ads import CeRecord
+from jdl.evaluate import evaluate
+from jdl.parser import parse, parse_expression
+from jdl.tree import ClassAd, Literal, conjunction, from_python
+from wsdl.explanation import Change, Explanation
+from wsdl.records import as_json, from_json
+
+USER = User("/CN=Ada", (Fqan.parse("/vo"), Fqan.parse("/vo/prod")))
+
+_ADS = st.fixed_dictionaries(
+    {},
+    optional={
+        "Memory": st.one_of(st.integers(0, 4), st.sampled_from([2.5, "3", True])),
+        "Cpus": st.integers(0, 4),
+        "Os": st.sampled_from(["linux", "Linux", "plan9"]),
+        "Tags": st.lists(st.sampled_from(["a-1.0", "a-1.1", "b-2"]), max_size=3),
+        "GlueCEStateStatus": st.sampled_from(["Production", "Draining", "Closed"]),
+        "GlueCEStateEstimatedResponseTime": st.sampled_from([0, 5, "soon"]),
+        "GlueCEUniqueID": st.sampled_from(["x", "x_sdj"]),
+    },
+)
+_RULES = st.lists(st.sampled_from(["VO:vo", "VO:other", "VOMS:/vo/prod", "DENY:/vo"]), min_size=1, max_size=3)
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> Snapshot:
+    records = []
+    for place in range(draw(st.integers(0, 6))):
+        ad = from_python(draw(_ADS))
+        assert isinstance(ad, ClassAd)
+        ce_id = f"h{draw(st.integers(0, 3))}:8443/cream-fork-q"
+        rules = tuple(draw(_RULES)) if draw(st.booleans()) else ("VO:vo",)
+        records.append(CeRecord(f"{ce_id}/{place}", ce_id, ad, rules, "h"))
+    return Snapshot(tuple(records))
+
+
+_TERMS = st.sampled_from(
+    [
+        "other.Memory >= 3", "other.Memory > 1", "2 < other.Memory", "!(other.Memory < 3)", "other.Memory == 2",
+        'other.Memory >= "2"', "other.Memory + other.Cpus >= 5", "Memory >= 2", "other.Memry >= 2",
+        "other.Cpus <= Most",
+        "other.Cpus < 2", "other.Cpus >= 3", 'other.Os == "linux"', 'other.Os =?= "LINUX"', 'other.Os != "linux"',
+        'other.Os == "linx"', 'Member("a-1.0", other.Tags)', 'Member("a-1.2", other.Tags)', 'RegExp("LIN", other.Os)',
+        '!Member("b-2", other.Tags)', 'other.GlueCEStateStatus == "Production"', "other.Memory >= 3 || other.Cpus > 2",
+        "(other.Memory >= 3 && other.Cpus > 2) || other.Cpus == 1", "isUndefined(other.Tags)", "Wanted", "self.Wanted",
+        "true", "false", "Loop", '"3" == 3', "other.Memory", "(other.Cpus > 1 ? other.Memory > 1 : false)",
+    ]
+)  # fmt: skip
+_RANKS = st.sampled_from(["", "Rank = other.Cpus;", "Rank = other.Os;", "Rank = -other.Memory;", "Rank = Cpus;"])
+_MORE = 'Most = 2; Wanted = other.Cpus > 1 && other.Memory > 0; Loop = Loop2; Loop2 = Loop && true;'
+
+
+@st.composite
+def jobs(draw: st.DrawFn) -> Job:
+    terms = draw(st.lists(_TERMS, min_size=1, max_size=5))
+    extra = draw(st.sampled_from(["", "ShortDeadlineJob = true;", 'OutputSE = "se";']))
+    return Job(parse(f"[Requirements = {' && '.join(f'({each})' for each in terms)}; {draw(_RANKS)} {_MORE} {extra}]"))
+
+
+def matching(job: Job, snapshot: Snapshot) -> set[str]:
+    return {each.ce_id for each in match(job, snapshot, USER).candidates}
+
+
+def changed(job: Job, change: Change) -> Job:
+    """The job as the explanation tells the user to write it."""
+    ad = job.ad.copy()
+    if change.requirements:
+        ad.set("Requirements", parse_expression(change.requirements))
+    for edit in change.edits:
+        if edit.attribute != "Requirements":
+            if edit.instead:
+                ad.set(edit.attribute, parse_expression(edit.instead))
+            else:
+                ad.remove(edit.attribute)
+    return Job(ad)
+
+
+@settings(max_examples=400, deadline=None)
+@given(jobs(), snapshots())
+def test_every_change_gives_as_many_matches_as_it_says(job: Job, snapshot: Snapshot) -> None:
+    found = explain(job, snapshot, USER)
+    assert found.matches == len(matching(job, snapshot))
+    for change in found.changes:
+        assert change.matches == len(matching(changed(job, change), snapshot)) > 0
+        assert {each.ce_id for each in change.best} <= matching(changed(job, change), snapshot)
+        assert change.without >= change.matches or job.decides_status or "Rank" in job.ad
+
+
+@settings(max_examples=300, deadline=None)
+@given(jobs(), snapshots())
+def test_no_smaller_set_of_terms_could_be_left_out(job: Job, snapshot: Snapshot) -> None:
+    found = explain(job, snapshot, USER)
+    if found.matches:
+        assert found.changes == ()
+        return
+    removable = [name for name in ("Rank", "ShortDeadlineJob", "OutputSE") if name in job.ad]
+    terms = [each.expr for each in clauses_of(job)]
+    smallest = None
+    for size in range(1, len(terms) + len(removable) + 1):
+        if any(_matches_without(job, snapshot, terms, chosen) for chosen in _chosen(terms, removable, size)):
+            smallest = size
+            break
+    if job.decides_status or "Rank" in job.ad:
+        # leaving a term out may close elements, the default Rank may be no number: then only a relaxed term helps
+        assert smallest is None or len(found.changes[0].edits) <= smallest
+    else:
+        assert (len(found.changes[0].edits) if found.changes else None) == smallest
+
+
+def _chosen(terms: list, removable: list[str], size: int):
+    return itertools.combinations([*range(len(terms)), *removable], size)
+
+
+def _matches_without(job: Job, snapshot: Snapshot, terms: list, chosen: tuple) -> bool:
+    ad = job.ad.copy()
+    kept = [term for place, term in enumerate(terms) if place not in chosen]
+    ad.set("Requirements", conjunction(*kept) or Literal(True))
+    for name in chosen:
+        if isinstance(name, str):
+            ad.remove(name)
+    return bool(matching(Job(ad), snapshot))
+
+
+@settings(max_examples=300, deadline=None)
+@given(jobs(), snapshots())
+def test_counts_are_those_of_the_evaluator(job: Job, snapshot: Snapshot) -> None:
+    found = explain(job, snapshot, USER)
+    passed = [each.passed for each in found.stages]
+    assert passed == sorted(passed, reverse=True)
+    assert passed[-1] == found.matches
+    assert passed[0] == len({each.ce_id for each in snapshot.records})
+    by_text = {each.text: each for each in found.conditions}
+    from broker.matchmaker import admits, refuses_jobs
+
+    asked = [each for each in snapshot.records if admits(each, USER).allowed]
+    asked = [each for each in asked if job.decides_status or not refuses_jobs(each)]
+    for clause in clauses_of(job):
+        true = {each.ce_id for each in asked if evaluate(clause.expr, job.ad, each.ad) is True}
+        condition = by_text[clause.expr.text()]
+        assert condition.asked == len({each.ce_id for each in asked})
+        assert condition.failed == condition.asked - len(true)
+        assert condition.only <= condition.failed
+        assert not {each.ce_id for each in condition.near} & matching(job, snapshot)
+
+
+@settings(max_examples=100, deadline=None)
+@given(jobs(), snapshots())
+def test_near_misses_match_when_their_one_condition_is_left_out(job: Job, snapshot: Snapshot) -> None:
+    if job.decides_status:
+        return  # then leaving a term out may close elements
+    terms = [each.expr for each in clauses_of(job)]
+    for condition in explain(job, snapshot, USER).conditions:
+        if condition.whose != "job":
+            continue
+        ad = job.ad.copy()
+        ad.set("Requirements", conjunction(*(each for each in terms if each.text() != condition.text)) or Literal(True))
+        gained = matching(Job(ad), snapshot) - matching(job, snapshot)
+        assert len(gained) == condition.only
+        assert {each.ce_id for each in condition.near} <= gained
+
+
+@settings(max_examples=100, deadline=None)
+@given(jobs(), snapshots())
+def test_an_explanation_survives_its_wire_and_is_always_sayable(job: Job, snapshot: Snapshot) -> None:
+    found = explain(job, snapshot, USER)
+    assert from_json(Explanation, as_json(found)) == found
+    assert 1 <= len(lines(found)) <= 16
+    assert len(reason(found)) <= 1000
