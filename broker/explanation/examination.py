@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from broker.supermarket import Snapshot
 from broker.table import Mask, Truth
 from infosys.access import User
 from jdl.evaluate import compile as compiled
-from jdl.scope import Clock, Random, scope_of
+from jdl.scope import Clock, Random, Success, scope_of
 from jdl.tree import ClassAd, Expr
 from jdl.values import Value
 
@@ -47,10 +48,10 @@ class Examination:
         left_alone: Mapping[str, str] | None = None,
         clock: Clock = time.time,
         rng: Random = random.random,
+        success: Success | None = None,
     ) -> None:
         moment, drawn = clock(), rng()
-        self.clock: Clock = lambda: moment
-        self.rng: Random = lambda: drawn
+        self._sources: Any = {"clock": lambda: moment, "rng": lambda: drawn, "success": success}
         self.job = job
         self.user = user
         self.snapshot = snapshot
@@ -92,16 +93,16 @@ class Examination:
 
     def truth(self, expr: Expr, ad: ClassAd | None = None) -> npt.NDArray[np.int8]:
         """What an expression of the job is on each record (:meth:`broker.table.Table.truth`)."""
-        return self.table.truth(ad if ad is not None else self.job.ad, expr, clock=self.clock, rng=self.rng)
+        return self.table.truth(ad if ad is not None else self.job.ad, expr, **self._sources)
 
     def ranks(self, expr: Expr, ad: ClassAd | None = None) -> tuple[npt.NDArray[np.float64], Mask]:
         """The numbers that an expression is, and where it is one."""
-        return self.table.numbers(ad if ad is not None else self.job.ad, expr, clock=self.clock, rng=self.rng)
+        return self.table.numbers(ad if ad is not None else self.job.ad, expr, **self._sources)
 
     def value(self, expr: Expr, place: int) -> Value:
         """What an expression of the job is on one record."""
         record = self.snapshot.records[place]
-        return compiled(expr)(scope_of(self.job.ad, record.ad, clock=self.clock, rng=self.rng))
+        return compiled(expr)(scope_of(self.job.ad, record.ad, **self._sources))
 
     # -- counting ----------------------------------------------------------------------------------------
 

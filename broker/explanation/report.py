@@ -21,7 +21,7 @@ from broker.matchmaker import WMS_REQUIREMENTS, Job
 from broker.supermarket import Snapshot
 from grid import clock as wall
 from infosys.access import User
-from jdl.scope import Clock, Random
+from jdl.scope import Clock, Random, Success
 from jdl.tree import Expr
 from wsdl.explanation import VERSION, Explanation, Held, Match, Mistake, Picture, Refusal, Stage
 
@@ -42,13 +42,21 @@ def explain(
     left_alone: Mapping[str, str] | None = None,
     clock: Clock = time.time,
     rng: Random = random.random,
+    success: Success | None = None,
 ) -> Explanation:
     """Find what stands between a job and the computing elements.
 
     :param left_alone: computing elements that are not used for a while, and why.
     """
     ex = Examination(
-        job, snapshot, user, wms_requirements=wms_requirements, left_alone=left_alone, clock=clock, rng=rng
+        job,
+        snapshot,
+        user,
+        wms_requirements=wms_requirements,
+        left_alone=left_alone,
+        clock=clock,
+        rng=rng,
+        success=success,
     )
     if job.submit_to is not None:
         return _of_the_named(ex, job.submit_to)

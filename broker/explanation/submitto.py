@@ -8,16 +8,23 @@ import numpy as np
 
 from broker.explanation.examination import Examination
 from broker.explanation.wording import listed, shown
+from broker.submit_to import named
 from infosys.access import judge
-from infosys.ce_id import CeId, CeIdError
+from infosys.ce_id import CeId
 
 
 def obstacles(ex: Examination, text: str) -> Iterator[str]:
     """Sentences; none when the job can go there."""
     name = shown(text)
     places = [place for place, record in enumerate(ex.snapshot.records) if record.ce_id == text]
+    problem = named(ex.job, ex.snapshot, ex.user).problem
+    if problem:
+        yield problem
+        return
     if not places:
-        yield from _unknown(text, name)
+        parts = CeId.find(text)
+        if parts is None or parts.kind != "cream":
+            yield f"{name}, named by SubmitTo, is not known and is no CREAM service"
         return
     if not ex.admitted[places].any():
         records = [ex.snapshot.records[place] for place in places]
@@ -29,13 +36,3 @@ def obstacles(ex: Examination, text: str) -> Iterator[str]:
     elif not any(ex.snapshot.records[place].endpoint for place in np.flatnonzero(ex.admitted) if place in places):
         yield f"{name}, named by SubmitTo, offers no CREAM service"
 
-
-def _unknown(text: str, name: str) -> Iterator[str]:
-    try:
-        parts = CeId.parse(text)
-    except CeIdError:
-        form = r"(.+/[^\-]+-([^\-]+))-(.+)"
-        yield f"invalid value {name} for attribute SubmitTo (expecting match {form})"
-        return
-    if parts.kind != "cream":
-        yield f"{name}, named by SubmitTo, is not known and is no CREAM service"

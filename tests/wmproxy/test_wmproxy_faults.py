@@ -340,9 +340,11 @@ def test_when_nothing_matches_the_causes_say_why(node, alice):
     fault = alice.call(submission(jdl, "jobListMatch")).fault()
     assert (fault.kind, fault.code) == ("NoSuitableResourcesFault", "1222")
     assert fault.description == "No Computing Element matching your job requirements has been found!"
-    assert len(fault.causes) == 2
-XX
-YY
+    assert fault.causes[0] == (
+        "no computing element matches: none of 1 that admit this user and take jobs meets the Requirements"
+    )
+    assert fault.causes[2].startswith("smallest change: other.GlueCEInfoTotalCPUs >= ")
+    assert fault.causes[3].startswith("other.GlueCEInfoTotalCPUs > 100000: fails on 1 of 1 (best: ")
 
 
 # -- GenericFault and DelegationException --------------------------------------------------------------------
