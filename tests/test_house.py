@@ -22,7 +22,10 @@ def test_a_room_imports_lower_floors_only():
 def test_every_room_is_installed_and_in_the_contract():
     configuration = ConfigParser()
     configuration.read(ROOT / "setup.cfg")
-    assert tuple(configuration["options"]["packages"].split()) == ROOMS
+    packages = configuration["options"]["packages"].split()
+    assert tuple(each for each in packages if "." not in each) == ROOMS
+    folders = {path.parent.relative_to(ROOT) for room in ROOMS for path in (ROOT / room).rglob("__init__.py")}
+    assert set(packages) == {".".join(folder.parts) for folder in folders}
     assert tuple(configuration["importlinter"]["root_packages"].split()) == ROOMS
 
 
