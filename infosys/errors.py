@@ -10,7 +10,7 @@
     grid.errors.InvalidArgument
     ├── NameSyntaxError      a text is not a distinguished name (RFC 4514)
     ├── LdifError            a text is not LDIF (RFC 2849); knows the line
-    └── RecordError          a GLUE record lacks what the schema demands
+    └── RecordError          a GLUE record lacks what the schema demands, or has what it does not admit
     grid.errors.ConfigurationError
     └── BindFailure          the LDAP server could not take its address
 """
@@ -59,12 +59,16 @@ class LdifError(InvalidArgument):
 
 
 class RecordError(InvalidArgument):
-    """A GLUE record lacks a value that the schema demands."""
+    """A GLUE record lacks a value that the schema demands, or has one that it does not admit.
 
-    def __init__(self, record: str, attribute: str) -> None:
+    ``record`` is the entry's name, ``attribute`` the one that is wrong, ``wanted`` what it should be.
+    """
+
+    def __init__(self, record: str, attribute: str, wanted: str = "a value") -> None:
         self.record = record
         self.attribute = attribute
-        super().__init__(f"A GLUE record {record} needs a value for {attribute}")
+        self.wanted = wanted
+        super().__init__(f"A GLUE record {record[:200]} needs {wanted} for {attribute}")
 
 
 class BindFailure(ConfigurationError):

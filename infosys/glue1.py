@@ -7,15 +7,13 @@ of 2146660842 s.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from infosys import names
 from infosys.entry import Entry
-from infosys.errors import RecordError
-from infosys.schema import glue1
+from infosys.record import attribute, entry_of, published
 
 RESOURCE: Final = "mds-vo-name=resource,o=grid"
 """The suffix of entries at the service that they describe."""
@@ -40,40 +38,21 @@ _SUBCLUSTER_CLASSES: Final = (
     *("GlueHostBenchmark", "GlueHostMainMemory", "GlueHostNetworkAdapter", "GlueHostOperatingSystem"),
     *("GlueHostProcessor", "GlueInformationService", "GlueKey", "GlueSchemaVersion"),
 )
-_VERSION: Final[Mapping[str, int]] = {"GlueSchemaVersionMajor": 1, "GlueSchemaVersionMinor": 3}
+VERSION: Final[Mapping[str, int]] = {"GlueSchemaVersionMajor": 1, "GlueSchemaVersionMinor": 3}
+"""What every entry says of its schema."""
 
 
 def _glue(name: str, **more: Any) -> Any:
     """A field that is published as the attribute ``Glue<name>``."""
-    return field(metadata={"glue": f"Glue{name}"}, **more)
-
-
-def _published(record: Any) -> dict[str, Any]:
-    """The attributes of a record's fields; None and empty texts are not published."""
-    found: dict[str, Any] = {}
-    for each in dataclasses.fields(record):
-        value = getattr(record, each.name)
-        if "glue" in each.metadata and value is not None and value != "":
-            found[each.metadata["glue"]] = value
-    return found
+    return attribute(f"Glue{name}", **more)
 
 
 def _entry(dn: str, classes: Iterable[str], *parts: Mapping[str, Any]) -> Entry:
-    """An entry with the classes' superiors, checked to hold what the schema demands of it.
+    """An entry of GLUE 1.3.
 
     :raises RecordError: when a mandatory attribute has no value.
     """
-    lineage = ("GlueTop", *(each for name in classes for each in reversed(glue1().lineage(name))))
-    object_classes = tuple(dict.fromkeys(each for each in lineage if each != "top"))
-    attributes: dict[str, Any] = {"objectClass": object_classes}
-    for part in parts:
-        attributes.update(part)
-    entry = Entry.of(dn, attributes)
-    for name in object_classes:
-        for wanted in glue1().mandatory(name):
-            if not entry.values(wanted):
-                raise RecordError(dn, wanted)
-    return entry
+    return entry_of(dn, classes, *parts, top=("GlueTop",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,11 +122,11 @@ class VOView:
         return _entry(
             names.join(names.rdn("GlueVOViewLocalID", self.local_id), above, suffix),
             _VIEW_CLASSES,
-            _published(self),
-            _published(self.state),
-            _published(self.policy),
+            published(self),
+            published(self.state),
+            published(self.policy),
             {"GlueChunkKey": above},
-            _VERSION,
+            VERSION,
         )
 
 
@@ -178,12 +157,12 @@ class ComputingElement:
             names.join(names.rdn("GlueCEUniqueID", self.unique_id), suffix),
             _CE_CLASSES,
             {"GlueCEHostingCluster": self.cluster_id},
-            _published(self),
-            _published(self.info),
-            _published(self.state),
-            _published(self.policy),
+            published(self),
+            published(self.info),
+            published(self.state),
+            published(self.policy),
             {"GlueForeignKey": names.rdn("GlueClusterUniqueID", self.cluster_id)},
-            _VERSION,
+            VERSION,
         )
         return [own, *(view.entry(self.unique_id, suffix) for view in self.views)]
 
@@ -208,9 +187,9 @@ class Cluster:
             _entry(
                 names.join(names.rdn("GlueClusterUniqueID", self.unique_id), suffix),
                 _CLUSTER_CLASSES,
-                _published(self),
+                published(self),
                 {"GlueClusterService": self.ce_ids, "GlueForeignKey": keys},
-                _VERSION,
+                VERSION,
             )
         ]
 
@@ -243,19 +222,54 @@ class SubCluster:
     sf00: int = _glue("HostBenchmarkSF00", default=0)
     software: tuple[str, ...] = _glue("HostApplicationSoftwareRunTimeEnvironment", default=())
     information_service_url: str = _glue("InformationServiceURL", default="")
+    locations: tuple[Location, ...] = ()
+    packages: tuple[Software, ...] = ()
 
     def entries(self, suffix: str = RESOURCE) -> list[Entry]:
-        """The one entry, below that of its cluster."""
-        above = names.rdn("GlueClusterUniqueID", self.cluster_id)
-        return [
-            _entry(
-                names.join(names.rdn("GlueSubClusterUniqueID", self.unique_id), above, suffix),
-                _SUBCLUSTER_CLASSES,
-                _published(self),
-                {"GlueChunkKey": above},
-                _VERSION,
-            )
-        ]
+        """The entry below that of its cluster, and those of its software."""
+        cluster = names.rdn("GlueClusterUniqueID", self.cluster_id)
+        own = names.rdn("GlueSubClusterUniqueID", self.unique_id)
+        above = (own, cluster)
+        keys = {"GlueChunkKey": cluster}
+        found = [_entry(names.join(*above, suffix), _SUBCLUSTER_CLASSES, published(self), keys, VERSION)]
+        for location in self.locations:
+            found.append(_part("GlueLocation", location.local_id, above, suffix, location))
+        for package in self.packages:
+            found.append(_part("GlueSoftware", package.local_id, above, suffix, package))
+            over = (names.rdn("GlueSoftwareLocalID", package.local_id), *above)
+            found.extend(_part("GlueSoftwareData", each.key, over, suffix, each) for each in package.data)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Location:
+    """Where a piece of software is installed on the worker nodes."""
+
+    local_id: str = _glue("LocationLocalID")
+    name: str = _glue("LocationName", default="")
+    version: str = _glue("LocationVersion", default="")
+    path: str = _glue("LocationPath", default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftwareData:
+    """One more thing that is known of a piece of software."""
+
+    key: str = _glue("SoftwareDataKey")
+    value: str = _glue("SoftwareDataValue", default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Software:
+    """A piece of software on the worker nodes."""
+
+    local_id: str = _glue("SoftwareLocalID")
+    name: str = _glue("SoftwareName", default="")
+    version: str = _glue("SoftwareVersion", default="")
+    installed_root: str = _glue("SoftwareInstalledRoot", default="")
+    environment_setup: str = _glue("SoftwareEnvironmentSetup", default="")
+    module_name: str = _glue("SoftwareModuleName", default="")
+    data: tuple[SoftwareData, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,14 +291,14 @@ def bind_entries(ce_id: str, binds: Iterable[CESEBind], suffix: str = RESOURCE) 
         names.join(above, suffix),
         ("GlueGeneralTop", "GlueCESEBindGroup", "GlueSchemaVersion"),
         {"GlueCESEBindGroupCEUniqueID": ce_id, "GlueCESEBindGroupSEUniqueID": [each.se_id for each in bound]},
-        _VERSION,
+        VERSION,
     )
     return [group] + [
         _entry(
             names.join(names.rdn("GlueCESEBindSEUniqueID", each.se_id), above, suffix),
             ("GlueGeneralTop", "GlueCESEBind", "GlueSchemaVersion"),
-            _published(each),
-            _VERSION,
+            published(each),
+            VERSION,
         )
         for each in bound
     ]
@@ -300,8 +314,13 @@ class Site:
     web: str = _glue("SiteWeb", default="")
     email: str = _glue("SiteEmailContact", default="")
     user_support: str = _glue("SiteUserSupportContact", default="")
+    system_administrator: str = _glue("SiteSysAdminContact", default="")
     security: str = _glue("SiteSecurityContact", default="")
     location: str = _glue("SiteLocation", default="")
+    latitude: str = _glue("SiteLatitude", default="")
+    """Degrees, north positive; :attr:`longitude` likewise, east positive."""
+    longitude: str = _glue("SiteLongitude", default="")
+    sponsor: tuple[str, ...] = _glue("SiteSponsor", default=())
     other_info: tuple[str, ...] = _glue("SiteOtherInfo", default=())
 
     def entries(self, suffix: str = RESOURCE) -> list[Entry]:
@@ -310,10 +329,22 @@ class Site:
             _entry(
                 names.join(names.rdn("GlueSiteUniqueID", self.unique_id), suffix),
                 ("GlueGeneralTop", "GlueSite", "GlueSchemaVersion"),
-                _published(self),
-                _VERSION,
+                published(self),
+                VERSION,
             )
         ]
+
+
+def _part(kind: str, local_id: str, above: tuple[str, ...], suffix: str, record: Any) -> Entry:
+    """An entry below others, which its GlueChunkKeys name."""
+    naming = "GlueSoftwareDataKey" if kind == "GlueSoftwareData" else f"{kind}LocalID"
+    return _entry(
+        names.join(names.rdn(naming, local_id), *above, suffix),
+        (kind, "GlueKey", "GlueSchemaVersion"),
+        published(record),
+        {"GlueChunkKey": above},
+        VERSION,
+    )
 
 
 Record: TypeAlias = Site | Cluster | SubCluster | ComputingElement
