@@ -188,8 +188,8 @@ GLUE2Activity=13 GLUE2Entity STRUCTURAL MUST GLUE2ActivityID MAY GLUE2ActivityUs
   GLUE2ActivityActivityForeignKey
 GLUE2Policy=14 GLUE2Entity STRUCTURAL MUST GLUE2PolicyID GLUE2PolicyScheme GLUE2PolicyRule MAY
   GLUE2PolicyUserDomainForeignKey
-GLUE2AccessPolicy=15 'GLUE2Policy' STRUCTURAL MUST GLUE2AccessPolicyEndpointForeignKey MAY
-GLUE2MappingPolicy=16 'GLUE2Policy' STRUCTURAL MUST GLUE2MappingPolicyShareForeignKey MAY
+GLUE2AccessPolicy=15 GLUE2Policy STRUCTURAL MUST GLUE2AccessPolicyEndpointForeignKey MAY
+GLUE2MappingPolicy=16 GLUE2Policy STRUCTURAL MUST GLUE2MappingPolicyShareForeignKey MAY
 GLUE2ComputingService=17 GLUE2Service STRUCTURAL MUST MAY GLUE2ComputingServiceTotalJobs
   GLUE2ComputingServiceRunningJobs GLUE2ComputingServiceWaitingJobs GLUE2ComputingServiceStagingJobs
   GLUE2ComputingServiceSuspendedJobs GLUE2ComputingServicePreLRMSWaitingJobs
