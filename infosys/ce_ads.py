@@ -7,6 +7,7 @@ is left out, and both are told in :attr:`Assembly.problems`.
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -57,11 +58,18 @@ class CeRecord:
 
 @dataclass(frozen=True)
 class Assembly:
-    """The records, in the order of their CEs in the directory, and sentences on what was left out."""
+    """What was made of a directory.
+
+    :ivar records: in the order of their CEs in the directory.
+    :ivar storage: the storage elements.
+    :ivar problems: sentences on what was left out.
+    :ivar holders: by folded CE id the level of the tree (:func:`site_level`) that it was taken from.
+    """
 
     records: tuple[CeRecord, ...]
     storage: tuple[SeRecord, ...] = ()
     problems: tuple[str, ...] = ()
+    holders: Mapping[str, names.Key] = field(default_factory=dict, repr=False)
 
 
 @dataclass
@@ -73,17 +81,20 @@ class _Shelf:
     subclusters: dict[names.Key, list[Entry]] = field(default_factory=dict)
     views: dict[names.Key, list[Entry]] = field(default_factory=dict)
     binds: dict[names.Key, list[Entry]] = field(default_factory=dict)
-    cluster_of_id: dict[str, Entry] = field(default_factory=dict)
     storage: SeShelf = field(default_factory=SeShelf)
 
 
-def assemble(entries: Iterable[Entry], schema: Schema | None = None) -> Assembly:
+def assemble(
+    entries: Iterable[Entry], schema: Schema | None = None, holders: Mapping[str, names.Key] | None = None
+) -> Assembly:
     """Make the ads.
 
+    :param holders: :attr:`Assembly.holders` of the time before, so that a CE id stays with the site that has it when
+        another one claims it as credibly.
     :param schema: which attributes are lists and numbers, as learnt from the source; GLUE 1.3 when not given.  What
         the source's schema does not know is looked up in GLUE 1.3.
     """
-    return _Assembler(schema or glue1()).assemble(entries)
+    return _Assembler(schema or glue1(), holders or {}).assemble(entries)
 
 
 def with_close_storage(records: Iterable[CeRecord], storage: Mapping[str, SeRecord]) -> tuple[CeRecord, ...]:
@@ -101,23 +112,20 @@ def with_close_storage(records: Iterable[CeRecord], storage: Mapping[str, SeReco
 
 
 class _Assembler:
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, holders: Mapping[str, names.Key]) -> None:
         self._writer = AdWriter(schema, glue1())
+        self._holders = holders
 
     def assemble(self, entries: Iterable[Entry]) -> Assembly:
         shelf = self._sorted(entries)
         records: list[CeRecord] = []
-        seen: dict[str, names.Key] = {}
-        for key, entry in shelf.ces.items():
-            ce_id = names.parse(entry.dn)[0][0][1]
-            folded = names.fold(ce_id)
-            if folded in seen:
-                self._writer.note(f"{ce_id} is published twice; what stands under {entry.dn} is left out")
-                continue
-            seen[folded] = key
-            records.extend(self._records(ce_id, key, entry, shelf))
+        believed = self._believed(shelf)
+        for key in believed:
+            entry = shelf.ces[key]
+            records.extend(self._records(names.parse(entry.dn)[0][0][1], key, entry, shelf))
         storage = shelf.storage.records(self._writer)
-        return Assembly(with_close_storage(records, by_id(storage)), storage, tuple(self._writer.problems))
+        holders = {key[0].partition("=")[2]: site_level(key) for key in believed}
+        return Assembly(with_close_storage(records, by_id(storage)), storage, tuple(self._writer.problems), holders)
 
     def _sorted(self, entries: Iterable[Entry]) -> _Shelf:
         """Put each entry to its kind by the first components of its name."""
@@ -134,7 +142,6 @@ class _Assembler:
                 shelf.ces.setdefault(key, entry)
             elif kinds[0] == "glueclusteruniqueid" and kinds[1] == "mds-vo-name":
                 shelf.clusters.setdefault(key, entry)
-                shelf.cluster_of_id.setdefault(key[0].partition("=")[2], entry)
             elif kinds[:3] == ["gluesubclusteruniqueid", "glueclusteruniqueid", "mds-vo-name"]:
                 shelf.subclusters.setdefault(key[1:], []).append(entry)
             elif kinds[:3] == ["gluevoviewlocalid", "glueceuniqueid", "mds-vo-name"]:
@@ -143,10 +150,39 @@ class _Assembler:
                 shelf.binds.setdefault(key[1:], []).append(entry)
         return shelf
 
+    def _believed(self, shelf: _Shelf) -> list[names.Key]:
+        """One entry for each CE id: of several that claim it the one whose host and contact are those of the id.
+
+        Among equals the one under the site that had it before counts, then the first.
+        """
+        chosen: dict[str, names.Key] = {}
+        for key, entry in shelf.ces.items():
+            ce_id = key[0].partition("=")[2]
+            rival = chosen.setdefault(ce_id, key)
+            if rival == key:
+                continue
+            if self._trust(ce_id, key, entry) > self._trust(ce_id, rival, shelf.ces[rival]):
+                chosen[ce_id] = key
+                entry = shelf.ces[rival]
+            self._writer.note(f"{ce_id} is published twice; what stands under {entry.dn} is left out")
+        return list(chosen.values())
+
+    def _trust(self, ce_id: str, key: names.Key, entry: Entry) -> tuple[bool, bool]:
+        """How far an entry is believed that claims a CE id which another one claims too."""
+        parts = CeId.find(ce_id)
+        host = parts.host if parts is not None else ""
+        contacts = [text for text in entry.values("GlueCEInfoContactString") if "://" in text]
+        own = (
+            bool(host)
+            and names.fold(entry.first("GlueCEInfoHostName") or "") == host
+            and all(host_of(text) == host for text in contacts)
+        )
+        return own, self._holders.get(ce_id) == site_level(key)
+
     def _records(self, ce_id: str, key: names.Key, entry: Entry, shelf: _Shelf) -> list[CeRecord]:
         cluster = self._cluster(key, entry, shelf)
         if cluster is None:
-            self._writer.note(f"{ce_id} names no cluster that is published; it is left out")
+            self._writer.note(f"{ce_id} names no cluster that its site publishes; it is left out")
             return []
         subclusters = shelf.subclusters.get(cluster.key)
         if not subclusters:
@@ -172,13 +208,14 @@ class _Assembler:
         return records
 
     def _cluster(self, key: names.Key, entry: Entry, shelf: _Shelf) -> Entry | None:
-        """The cluster that the CE's foreign key names, else that of its host; one beside the CE comes first."""
+        """The cluster that the CE's foreign key names, else that of its host, under the same site.
+
+        Another site's cluster would lend the element machines and a name that are not its own.
+        """
         wanted = foreign_keys(entry, "GlueClusterUniqueID")
         host = entry.first("GlueCEInfoHostName")
         for name in [*wanted, *([host] if host else [])]:
-            folded = names.fold(name)
-            beside = shelf.clusters.get((f"glueclusteruniqueid={folded}", *key[1:]))
-            found = beside or shelf.cluster_of_id.get(folded)
+            found = shelf.clusters.get((f"glueclusteruniqueid={names.fold(name)}", *key[1:]))
             if found is not None:
                 return found
         return None
@@ -212,10 +249,23 @@ class _Assembler:
         parts = CeId.find(ce_id)
         named = ad.value("GlueCEInfoHostName")
         host = named if isinstance(named, str) else (parts.host if parts else "")
-        return CeRecord(key, ce_id, ad, rules, host, _endpoint(ad, parts), site)
+        return CeRecord(key, ce_id, ad, rules, host, endpoint_of(ad, parts), site)
 
 
-def _endpoint(ad: ClassAd, parts: CeId | None) -> str:
+def site_level(key: names.Key) -> names.Key:
+    """The part of a name that says which site publishes it: from its first ``mds-vo-name`` on."""
+    return next((key[place:] for place, part in enumerate(key) if part.startswith("mds-vo-name=")), ())
+
+
+def host_of(url: str) -> str:
+    """The host of a URL in lower case, empty when there is none."""
+    try:
+        return urllib.parse.urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def endpoint_of(ad: ClassAd, parts: CeId | None) -> str:
     """Where the CREAM service answers: the published contact, else the usual place on the host of the CE id."""
     published = ad.value("GlueCEInfoContactString")
     for text in published if isinstance(published, tuple) else (published,):

@@ -11,18 +11,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from infosys import names
+from infosys import names, unknown
 from infosys.entry import Entry
 from infosys.record import attribute, entry_of, published
 
 RESOURCE: Final = "mds-vo-name=resource,o=grid"
 """The suffix of entries at the service that they describe."""
 
-UNKNOWN_LIMIT: Final = 999_999_999
-UNKNOWN_JOBS: Final = 444_444
-UNKNOWN_TIME: Final = 2_146_660_842
-UNKNOWN: Final = frozenset({UNKNOWN_LIMIT, UNKNOWN_JOBS, UNKNOWN_TIME})
-"""Numbers that mean "unknown" or "unlimited"."""
+UNKNOWN_LIMIT: Final = unknown.LIMIT
+UNKNOWN_JOBS: Final = unknown.JOBS
+UNKNOWN_TIME: Final = unknown.TIME
 
 _CE_CLASSES: Final = (
     *("GlueCETop", "GlueCE", "GlueCEAccessControlBase", "GlueCEInfo", "GlueCEPolicy", "GlueCEState"),
