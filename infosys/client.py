@@ -7,13 +7,15 @@ import logging
 import socket
 import time
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from grid.errors import ConfigurationError
 from infosys.entry import Entry
 from infosys.errors import SourceFailure, SourceTimedOut
+from infosys.filters import Filter
 from infosys.schema import Schema, learn
+from infosys.stream import Question, entries
 
 log = logging.getLogger("wms.infosys")
 
@@ -109,6 +111,18 @@ class LdapSource:
             if outcome["result"] != 0:
                 raise SourceFailure(self.url, f"{outcome['description']} {outcome.get('message') or ''}".strip())
             return list(self._entries(connection.response or ()))
+
+    def stream(self, wanted: Filter, attributes: Sequence[str] = ALL, *, base: str | None = None) -> Iterator[Entry]:
+        """The entries below the base that the filter selects, one after the other as they come.
+
+        For answers of many thousands (:mod:`infosys.stream`); nothing is kept of what was given.
+
+        :raises SourceFailure: as :meth:`fetch`; also in the midst, then what was given is not the whole answer.
+        :raises SourceTimedOut: likewise.
+        """
+        where = self.base if base is None else base
+        limits = (self.timeout, self._max_bytes, MAX_ENTRIES)
+        return entries(Question(self.url, self.host, self.port, where, wanted, attributes, *limits))
 
     def schema(self) -> Schema:
         """The attribute types that the server publishes under ``cn=Subschema``.

@@ -44,6 +44,18 @@ class Entry:
         object.__setattr__(self, "_index", {name.lower(): values for name, values in merged.items()})
 
     @classmethod
+    def indexed(cls, dn: str, attributes: dict[str, tuple[str, ...]], index: dict[str, tuple[str, ...]]) -> Entry:
+        """Make an entry whose attributes are already told apart.
+
+        :param index: the same values by the names in lower case, each name once.
+        """
+        made = object.__new__(cls)
+        object.__setattr__(made, "dn", dn)
+        object.__setattr__(made, "attributes", MappingProxyType(attributes))
+        object.__setattr__(made, "_index", index)
+        return made
+
+    @classmethod
     def of(cls, dn: str, attributes: Mapping[str, Any]) -> Entry:
         """Make an entry from plain values: str, int and bool alone or in a list; None and empty lists are left out.
 

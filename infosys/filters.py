@@ -166,6 +166,25 @@ def _extensible(reader: ber.Reader) -> Extensible:
     return Extensible(found[0x82], found[0x81], found[0x83])
 
 
+def encode(wanted: Filter) -> bytes:
+    """The filter as a search request carries it (RFC 4511 §4.5.1.7)."""
+    if isinstance(wanted, (And, Or)):
+        return ber.sequence(*map(encode, wanted.terms), tag=0xA0 if isinstance(wanted, And) else 0xA1)
+    if isinstance(wanted, Not):
+        return ber.sequence(encode(wanted.term), tag=0xA2)
+    if isinstance(wanted, Present):
+        return ber.octets(wanted.attribute, 0x87)
+    if isinstance(wanted, Compare):
+        tag = {"=": 0xA3, ">=": 0xA5, "<=": 0xA6}.get(wanted.operator, 0xA8)
+        return ber.sequence(ber.octets(wanted.attribute), ber.octets(wanted.value), tag=tag)
+    if isinstance(wanted, Substrings):
+        pieces = [(0x80, wanted.initial), *((0x81, each) for each in wanted.middle), (0x82, wanted.final)]
+        given = [ber.octets(piece, tag) for tag, piece in pieces if piece]
+        return ber.sequence(ber.octets(wanted.attribute), ber.sequence(*given), tag=0xA4)
+    parts = [ber.octets(text, tag) for tag, text in ((0x81, wanted.rule), (0x82, wanted.attribute)) if text]
+    return ber.sequence(*parts, ber.octets(wanted.value, 0x83), tag=0xA9)
+
+
 def matches(subject: Subject, wanted: Filter) -> bool | None:
     """Whether the subject is selected: True, False, or None for undefined."""
     if isinstance(wanted, And):
