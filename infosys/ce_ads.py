@@ -115,6 +115,7 @@ class _Assembler:
     def __init__(self, schema: Schema, holders: Mapping[str, names.Key]) -> None:
         self._writer = AdWriter(schema, glue1())
         self._holders = holders
+        self._hosts: dict[str, ClassAd] = {}
 
     def assemble(self, entries: Iterable[Entry]) -> Assembly:
         shelf = self._sorted(entries)
@@ -223,8 +224,11 @@ class _Assembler:
     def _ad(
         self, ce_id: str, entry: Entry, cluster: Entry, subcluster: Entry, binds: list[Entry]
     ) -> tuple[ClassAd, str]:
-        ad = ClassAd()
-        self._writer.fill(ad, subcluster, skip=("GlueForeignKey",))
+        hosts = self._hosts.get(subcluster.dn)
+        if hosts is None:
+            hosts = self._hosts[subcluster.dn] = ClassAd()
+            self._writer.fill(hosts, subcluster, skip=("GlueForeignKey",))
+        ad = hosts.copy()
         self._writer.fill(ad, entry)
         ad.set("GlueCEUniqueID", ce_id)
         sites = foreign_keys(cluster, "GlueSiteUniqueID")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,3 +40,15 @@ def test_the_escapes_of_rfc_4514_are_undone() -> None:
 def test_what_is_no_name_is_refused(text: str) -> None:
     with pytest.raises(NameSyntaxError):
         names.parse(text)
+
+
+@given(st.text(alphabet='ab9=,+; \\"#.-\n\0é', max_size=30))
+def test_the_short_way_through_plain_names_gives_what_the_long_one_gives(text: str) -> None:
+    def told(parse: Callable[[str], object]) -> object:
+        try:
+            return parse(text)
+        except NameSyntaxError:
+            return "refused"
+
+    names.parse.cache_clear()
+    assert told(names.parse) == (told(names._parse) if text.strip() else ())
