@@ -92,9 +92,10 @@ def test_the_answer_may_come_in_any_pieces() -> None:
     whole = entry_message(attribute("cn", long)) + message(ber.tlv(0x73, ber.octets("ldap://other"))) + DONE
 
     def talk(client: socket.socket) -> None:
-        for start in (*range(0, 40), *range(40, len(whole), 9_999)):
-            end = start + 1 if start < 40 and start + 1 <= 40 else start + 9_999
-            client.sendall(whole[start:end])
+        for octet in whole[:40]:
+            client.sendall(bytes((octet,)))
+        for start in range(40, len(whole), 9_999):
+            client.sendall(whole[start : start + 9_999])
 
     with answering(talk) as url:
         (found,) = read(url)
