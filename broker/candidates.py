@@ -42,6 +42,7 @@ class MatchResult:
 
     :ivar candidates: best rank first; equal ranks in the order of their keys.
     :ivar fuzzy_factor: when the choice is a roulette (:func:`fuzzy_weights`).
+    :ivar tried: matches that are left out because the job was on their hosts before; best rank first.
     :ivar restored: every match was on a host that had been tried, so none of them is left out.
     :ivar unranked: records that met everything and on which Rank was no number.
     :ivar problem: what is wrong with the job itself, in the words of gLite WMS; then nothing matches.
@@ -50,6 +51,7 @@ class MatchResult:
     candidates: tuple[Candidate, ...] = ()
     fuzzy_factor: float | None = None
     restored: bool = False
+    tried: tuple[Candidate, ...] = ()
     unranked: int = 0
     problem: str = ""
 

@@ -70,8 +70,9 @@ class Dispatcher:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def purge(self) -> None:
-        """Tell the CEs to forget what has ended; called by the scheduler."""
+        """Tell the CEs to forget what has ended, and forget what was long ago; called by the scheduler."""
         purge_ended(self._ledger, self._elements)
+        self._ledger.writer.run(self._ledger.standings.purge)
 
     def _turn(self) -> float:
         now = time.time()

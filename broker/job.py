@@ -51,6 +51,15 @@ class Job:
         return "InputData" in self.ad or "DataRequirements" in self.ad
 
     @property
+    def slots(self) -> int:
+        """Slots that the job wants: CpuNumber, or its old name NodeNumber."""
+        for name in ("CpuNumber", "NodeNumber"):
+            value = self.ad.value(name)
+            if isinstance(value, int) and not isinstance(value, bool):
+                return max(1, value)
+        return 1
+
+    @property
     def fuzzy_factor(self) -> float | None:
         """The steepness of a fuzzy choice, None when the best rank wins."""
         if self.ad.value("FuzzyRank") is not True:

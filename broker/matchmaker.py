@@ -61,9 +61,16 @@ def match(
     possible = candidates_of(job, snapshot, user, wms_requirements, clock=clock, rng=rng, success=success)
     found = ranked(job, snapshot, possible, clock=clock, rng=rng, success=success)
     found.sort(key=lambda each: (-each.rank, each.record.key if each.record else each.ce_id))
-    fresh = found if job.needs_data else [each for each in found if not _tried(each, tried_hosts)]
-    unranked = int(possible.sum()) - len(found)
-    return MatchResult(tuple(fresh or found), job.fuzzy_factor, restored=bool(found) and not fresh, unranked=unranked)
+    avoided = () if job.needs_data else tried_hosts
+    fresh = tuple(each for each in found if not _tried(each, avoided))
+    tried = tuple(each for each in found if _tried(each, avoided)) if fresh else ()
+    return MatchResult(
+        fresh or tuple(found),
+        job.fuzzy_factor,
+        restored=bool(found) and not fresh,
+        tried=tried,
+        unranked=int(possible.sum()) - len(found),
+    )
 
 
 def candidates_of(

@@ -20,11 +20,13 @@ from sqlalchemy.engine import Connection
 from broker import queue
 from broker.ce_client import CeEvent, ComputingElements
 from broker.errors import CeRefused, CeUnreachable
-from broker.ledger import Ledger
+from broker.ledger import Fared, Ledger
 from broker.outcome import Attempts, Outcome, Verdict, after_infrastructure_failure, judge
 from broker.queue import End, Phase, Request
 from broker.settings import BrokerSettings
+from broker.standing import Sign
 from broker.trail import Trail
+from ce.outcome import OPERATOR
 from grid.doorbell import ring
 from grid.errors import GridError
 from grid.faultpoints import point
@@ -61,11 +63,14 @@ class Reports:
             for request in requests.values()
         )
 
-    def lost(self, connection: Connection, request: Request, reason: str) -> None:
-        """The CE will never report on this attempt."""
-        self._settle(
-            connection, request, Trail(request, self.settings.host), self._judge_lost(request, reason), exit_code=1
-        )
+    def lost(self, connection: Connection, request: Request, reason: str, *, blamed: bool) -> None:
+        """The CE will never report on this attempt.
+
+        :param blamed: it counts against the CE; of many that are lost together, one does.
+        """
+        trail, outcome = Trail(request, self.settings.host), self._judge_lost(request, reason)
+        fared = Fared(Sign.FAILED, reason) if blamed else None
+        self._settle(connection, request, trail, outcome, exit_code=1, fared=fared)
 
     def _one(self, connection: Connection, request: Request, event: CeEvent) -> Request:
         if event.state is CreamState.REGISTERED:
@@ -83,7 +88,8 @@ class Reports:
                 attempts=self.attempts(request),
                 hopeless=event.hopeless,
             )
-            return self._settle(connection, request, trail, outcome, exit_code=event.exit_code)
+            fared = _fared(request, event, outcome)
+            return self._settle(connection, request, trail, outcome, exit_code=event.exit_code, fared=fared)
         trail.reported(event.state, worker_node=event.worker_node, wrapper_code=event.wrapper_code)
         return self._move(connection, request, trail, phase=Phase.RUNNING)
 
@@ -95,19 +101,26 @@ class Reports:
         return event.failure_reason
 
     def _settle(
-        self, connection: Connection, request: Request, trail: Trail, outcome: Outcome, *, exit_code: int
+        self,
+        connection: Connection,
+        request: Request,
+        trail: Trail,
+        outcome: Outcome,
+        *,
+        exit_code: int,
+        fared: Fared | None,
     ) -> Request:
         if outcome.verdict is Verdict.DONE:
             trail.done(DoneCode.OK, outcome.reason, exit_code)
-            return self._end(connection, request, trail, End.DONE, outcome.reason, exit_code)
+            return self._end(connection, request, trail, End.DONE, outcome.reason, exit_code, fared)
         if outcome.verdict is Verdict.CANCELLED:
             trail.done(DoneCode.CANCELLED, outcome.reason, 0)
             trail.cancelled(outcome.reason)
-            return self._end(connection, request, trail, End.CANCELLED, outcome.reason, None)
+            return self._end(connection, request, trail, End.CANCELLED, outcome.reason, None, None)
         trail.done(DoneCode.FAILED, outcome.reason, 1)
         if outcome.verdict is Verdict.ABORT:
             trail.aborted(outcome.reason)
-            return self._end(connection, request, trail, End.ABORTED, outcome.reason, None)
+            return self._end(connection, request, trail, End.ABORTED, outcome.reason, None, fared)
         trail.will_resubmit(outcome.reason, str(request.attempt))
         now = time.time()
         host = str(request.ce_id).partition(":")[0]
@@ -116,6 +129,7 @@ class Reports:
             connection,
             request,
             trail,
+            fared,
             phase=Phase.WAITING,
             tried_hosts=request.tried_hosts if host in request.tried_hosts else (*request.tried_hosts, host),
             next_try=now + self.settings.infrastructure_delay * 2 ** min(request.infrastructure, 5),
@@ -145,11 +159,13 @@ class Reports:
         end: End,
         reason: str,
         exit_code: int | None,
+        fared: Fared | None,
     ) -> Request:
         return self._move(
             connection,
             request,
             trail,
+            fared,
             phase=Phase.ENDED,
             end=end,
             reason=reason,
@@ -157,11 +173,27 @@ class Reports:
             purge_ce=request.ce_job is not None,
         )
 
-    def _move(self, connection: Connection, request: Request, trail: Trail, **values: Any) -> Request:
-        if not self.ledger.step_in(connection, request, trail, **values):
+    def _move(
+        self, connection: Connection, request: Request, trail: Trail, fared: Fared | None = None, **values: Any
+    ) -> Request:
+        if not self.ledger.step_in(connection, request, trail, fared, **values):
             return request
         known = {name: value for name, value in values.items() if name != "purge_ce"}
         return replace(request, sequence_code=trail.sequence_code, **known)
+
+
+def _fared(request: Request, event: CeEvent, outcome: Outcome) -> Fared | None:
+    """What a final report says of the CE; None when it says nothing.
+
+    A job that failed by its own fault could have failed anywhere.  What the user, the planner or the operator of the
+    CE had ended was no failure.
+    """
+    if outcome.verdict is Verdict.DONE:
+        return Fared(Sign.GOOD)
+    ended = event.state is CreamState.CANCELLED and (request.reason or request.cancelling)
+    if not outcome.infrastructure or ended or event.failure_reason == OPERATOR:
+        return None
+    return Fared(Sign.FAILED, event.failure_reason or outcome.reason)
 
 
 class CeMonitor(threading.Thread):
@@ -268,9 +300,11 @@ class CeMonitor(threading.Thread):
         """Send what still is at one of these jobs elsewhere; a new stream begins at 0."""
 
         def unit(connection: Connection) -> None:
+            blamed: set[str | None] = set()
             for request in queue.on_endpoint(connection, self.endpoint):
                 if request.ce_job in ce_jobs:
-                    self._reports.lost(connection, request, reason)
+                    self._reports.lost(connection, request, reason, blamed=request.ce_id not in blamed)
+                    blamed.add(request.ce_id)
             if db_id is not None:
                 queue.set_stream(connection, self.endpoint, db_id, 0)
 

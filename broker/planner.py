@@ -18,25 +18,20 @@ from pathlib import Path
 from typing import Any
 
 from broker import queue
-from broker.adapter import adapt
 from broker.ce_client import ComputingElements
 from broker.errors import CeJobUnknown, CeRefused, CeUnreachable
-from broker.explanation import explain, reason, same_reason
-from broker.forwarding import forwarding_of
-from broker.ledger import Ledger
-from broker.matchmaker import Job, User, admits, match
+from broker.explanation import same_reason
+from broker.ledger import Fared, Ledger
 from broker.outcome import Attempts, Verdict, after_infrastructure_failure
+from broker.placement import Placement, Placements
 from broker.queue import End, Phase, Request
 from broker.settings import BrokerSettings
+from broker.standing import Sign
 from broker.supermarket import Supermarket
 from broker.trail import Trail
-from broker.wms_requirements import read_wms_requirements
 from grid.errors import GridError
 from grid.faultpoints import point
-from grid.fqan import Fqan
 from gsi.credential import Credential
-from infosys.ce_ads import CeRecord
-from jdl.parser import parse
 
 log = logging.getLogger("wms.broker")
 
@@ -44,6 +39,9 @@ INTERNAL_FAILURE = "the broker failed; its log says how"
 _REGISTRATION_STUMBLES = 3
 _STUMBLES = 12
 """Unexpected failures of one step, with growing delays (about half an hour in all), before the broker gives up."""
+_TELL_AGAIN = 60.0
+_TELL_AT_MOST = 3600.0
+"""Seconds between two reasons of one wait that bookkeeping is told of: they double from the one to the other."""
 _ASK_AGAIN = 30.0
 """Seconds between two requests to a CE to cancel; its report ends them."""
 
@@ -56,11 +54,8 @@ class Planner:
     ) -> None:
         self._settings = settings
         self._ledger = ledger
-        self._supermarket = supermarket
         self._elements = elements
-        self._rng = random.SystemRandom()
-        self._wms_requirements = read_wms_requirements(settings.wms_requirements)
-        self._forwarding = forwarding_of(settings)
+        self._placements = Placements(settings, ledger, supermarket)
 
     def step(self, request: Request) -> None:
         """Take steps until the request waits for something outside.
@@ -118,18 +113,12 @@ class Planner:
         if hopeless:
             self._abort(request, trail, hopeless)
             return None
-        ad = parse(request.ad)
-        user = _user(request)
-        snapshot = self._supermarket.snapshot()
-        demands = self._wms_requirements
-        result = match(Job(ad), snapshot, user, tried_hosts=request.tried_hosts, wms_requirements=demands)
-        if not result.candidates:
-            why = explain(Job(ad), snapshot, user, wms_requirements=demands)
-            self._wait(request, trail, reason(why, result.headline))
+        placement = self._placements.place(request)
+        choice = placement.candidate
+        if choice is None:
+            self._wait(request, trail, placement)
             return None
-        choice = result.choose(self._rng)
-        jdl = adapt(ad, choice.ce_id, request.sequence_code, self._for_the_lrms(Job(ad), choice.record)).text()
-        trail.matched(choice.ce_id, choice.host, jdl)
+        trail.matched(choice.ce_id, choice.host, placement.jdl)
         values: dict[str, Any] = {
             "phase": Phase.CHOSEN,
             "attempt": request.attempt + 1,
@@ -138,26 +127,35 @@ class Planner:
             "ce_job": None,
             "stumbles": 0,
             "reason": None,
+            "told": 0,
+            "told_at": None,
             "next_try": now,
         }
+        self._ledger.traffic.sent(choice.ce_id, str(request.job), placement.slots)
         if not self._ledger.step(request, trail, **values):
+            self._ledger.traffic.ended(str(request.job))
             return None
         point("broker.plan.chosen")
         return replace(request, sequence_code=trail.sequence_code, **values)
 
-    def _wait(self, request: Request, trail: Trail, why: str) -> None:
-        """Look again later; an event tells of it when there is something new to tell."""
-        if same_reason(request.reason, why):
-            why = str(request.reason)
-        else:
-            trail.pending(why)
+    def _wait(self, request: Request, trail: Trail, placement: Placement) -> None:
+        """Look again later; an event tells of it when there is something new to tell, and that ever more seldom."""
+        now = time.time()
+        values: dict[str, Any] = {}
+        stale = placement.until is None and same_reason(request.reason, placement.reason)
+        if not stale and placement.reason != request.reason and may_tell(request, now):
+            trail.pending(placement.reason)
+            values = {"reason": placement.reason, "told": request.told + 1, "told_at": now}
+        again = now + self._settings.match_retry_period
+        if placement.until is not None:
+            again = min(again, max(placement.until, now) + random.uniform(0.05, 1.0))
         self._ledger.step(
             request,
             trail,
             phase=Phase.WAITING,
-            reason=why,
             stumbles=0,
-            next_try=min(time.time() + self._settings.match_retry_period, max(request.expiry, time.time()) + 0.05),
+            next_try=min(again, max(request.expiry, now) + 0.05),
+            **values,
         )
 
     def _register(self, request: Request) -> Request | None:
@@ -178,7 +176,7 @@ class Planner:
                 proxy,
                 delegation,
                 description_id=f"{request.job.unique}-{request.attempt}",
-                jdl=self._adapted(request),
+                jdl=self._placements.adapted(request),
             )
         except CeUnreachable as error:
             if request.stumbles < _REGISTRATION_STUMBLES:
@@ -198,19 +196,6 @@ class Planner:
         point("broker.register.recorded")
         return self._reload(request)
 
-    def _adapted(self, request: Request) -> str:
-        """The description that the CE gets; what is left of the Requirements as far as the CE is (still) known."""
-        job, ce_id = Job(parse(request.ad)), str(request.ce_id)
-        known = (record for record in self._supermarket.snapshot().records if record.ce_id == ce_id)
-        record = next((each for each in known if admits(each, _user(request)).allowed), None)
-        code = self._trail(request).wrapper_code(str(request.ce_endpoint))
-        return adapt(job.ad, ce_id, code, self._for_the_lrms(job, record)).text()
-
-    def _for_the_lrms(self, job: Job, record: CeRecord | None) -> str:
-        if record is None or job.submit_to is not None:
-            return ""
-        return self._forwarding.ce_requirements(job, record.ad, clock=time.time, rng=self._rng.random)
-
     def _start(self, request: Request) -> None:
         """Start the registered job.  From here the CE may run it, so only the CE's word ends the attempt."""
         endpoint, ce_job = str(request.ce_endpoint), str(request.ce_job)
@@ -228,19 +213,23 @@ class Planner:
             self._send_elsewhere(request, error)
             return
         except CeRefused as error:
-            self._abandon(request, error.description)
+            self._abandon(request, error.description, fared=Fared(Sign.REFUSED, error.description))
             return
         point("broker.start.answered")
         trail = self._trail(request)
         trail.handed_over(endpoint, ce_job)
         # The monitor may have been faster: then the request has moved and this changes nothing.
-        self._ledger.step(request, trail, phase=Phase.RUNNING, stumbles=0)
+        troubled = self._ledger.standings.of(str(request.ce_id)).failures
+        started = Fared(Sign.STARTED) if troubled else None
+        self._ledger.step(request, trail, fared=started, phase=Phase.RUNNING, stumbles=0)
         point("broker.start.recorded")
 
-    def _abandon(self, request: Request, why: str) -> None:
+    def _abandon(self, request: Request, why: str, fared: Fared | None = None) -> None:
         """Give up an attempt whose start can no longer be asked for, though an earlier call may have been heard.
 
         The CE is asked, with the host's credential, to cancel.  What it reports then ends the attempt.
+
+        :param fared: what it says of the CE, when the CE is to blame.
         """
         log.warning("%s: the attempt at %s is given up: %s", request.job, request.ce_endpoint, why)
         try:
@@ -253,6 +242,7 @@ class Planner:
         self._ledger.step(
             request,
             self._trail(request),
+            fared=fared,
             reason=why,
             next_try=time.time() + _ASK_AGAIN,
             stumbles=request.stumbles + 1,
@@ -290,16 +280,18 @@ class Planner:
 
     def _send_elsewhere(self, request: Request, error: GridError) -> None:
         """The CE did not take the job: that is the infrastructure's failure."""
-        trail = self._trail(request)
+        trail, fared = self._trail(request), Fared(Sign.REFUSED, error.description)
         trail.hand_over_failed(str(request.ce_endpoint), error.description)
         outcome = after_infrastructure_failure(f"{request.ce_id}: {error.description}", self.attempts(request))
         if outcome.verdict is Verdict.ABORT:
-            self._abort(request, trail, outcome.reason)
+            trail.aborted(outcome.reason)
+            self._ledger.end(request, trail, End.ABORTED, outcome.reason, fared=fared)
             return
         trail.will_resubmit(outcome.reason, str(request.attempt))
         self._ledger.step(
             request,
             trail,
+            fared=fared,
             phase=Phase.WAITING,
             infrastructure=request.infrastructure + 1,
             tried_hosts=_with(request.tried_hosts, str(request.ce_id)),
@@ -327,8 +319,11 @@ class Planner:
             return queue.get(connection, request.job)
 
 
-def _user(request: Request) -> User:
-    return User(request.owner, tuple(Fqan.parse(text) for text in request.fqans))
+def may_tell(request: Request, now: float) -> bool:
+    """Whether bookkeeping may be told of another reason: at once, after a minute, two, four ..., an hour."""
+    if request.told_at is None or not request.told:
+        return True
+    return now >= request.told_at + min(_TELL_AT_MOST, _TELL_AGAIN * 2.0 ** min(request.told - 1, 20))
 
 
 def _with(hosts: tuple[str, ...], ce_id: str) -> tuple[str, ...]:

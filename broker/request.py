@@ -65,6 +65,7 @@ class Request:
 
     :ivar next_try: when the broker's next step is due; None while nothing is to be done here.
     :ivar expiry: the end of waiting for a match; infinite while the node is held.
+    :ivar told: how many reasons of this wait bookkeeping was told of, the last one at ``told_at``.
     :ivar compound: the compound job that this is a node of, with its place and name there.
     :ivar unmet: how many parents have not ended well yet.
     """
@@ -91,6 +92,8 @@ class Request:
     end: End | None
     exit_code: int | None
     reason: str | None
+    told: int = 0
+    told_at: float | None = None
     compound: JobId | None = None
     node_index: int | None = None
     node_name: str | None = None
@@ -137,6 +140,7 @@ def row_of(submission: Submission) -> dict[str, Any]:
         "cancelling": False,
         "sequence_code": submission.sequence_code,
         "tried_hosts": "[]",
+        "told": 0,
         "purge_ce": False,
     }
 

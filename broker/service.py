@@ -49,9 +49,8 @@ def create_schema(settings: BrokerSettings) -> None:
 
 def run(settings: BrokerSettings, stop: threading.Event) -> None:
     """Serve until ``stop`` is set; :func:`wake` ends the wait."""
-    ledger = Ledger(
-        settings.database_url, settings.journal_directory / "broker.0.log", settings.interlogger_doorbell
-    )
+    journal = settings.journal_directory / "broker.0.log"
+    ledger = Ledger(settings.database_url, journal, settings.interlogger_doorbell, settings.standing_rules)
     scheduler = BackgroundScheduler(daemon=True, timezone=UTC)
     scheduler.start()
     supermarket = Supermarket(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from broker.standing import StandingRules
+
 
 @dataclass(frozen=True)
 class BrokerSettings:
@@ -28,6 +30,10 @@ class BrokerSettings:
     :ivar blacklist: regular expressions of CE ids (and views) that are left out (gLite ``IsmBlackList``).
     :ivar ce_forward_parameters: attributes of elements on which requirements are forwarded to the batch system.
     :ivar propagate_to_lrms: what the batch system is told besides, each ``[ name; value; requires ]``.
+    :ivar success_window: how far back attempts count in an element's standing (:mod:`broker.standing`).
+    :ivar hold_after_failures: failures in succession after which an element is set aside.
+    :ivar hold: for how long the first time; :ivar longest_hold: for how long at the most.
+    :ivar information_delay: how old what the information system says may be when it is bought.
     :ivar ce_lost_after: silence of a CE after which its jobs count as lost.
     """
 
@@ -53,7 +59,17 @@ class BrokerSettings:
     ce_poll: float = 20.0
     ce_lost_after: float = 21_600.0
     infrastructure_delay: float = 2.0
+    success_window: float = 3600.0
+    hold_after_failures: int = 3
+    hold: float = 30.0
+    longest_hold: float = 1800.0
+    information_delay: float = 10.0
     wms_requirements: str = ""
     blacklist: tuple[str, ...] = field(default=())
     ce_forward_parameters: tuple[str, ...] = ()
     propagate_to_lrms: tuple[str, ...] = ()
+
+    @property
+    def standing_rules(self) -> StandingRules:
+        """The numbers by which elements are judged."""
+        return StandingRules(self.success_window, self.hold_after_failures, self.hold, self.longest_hold)

@@ -1,4 +1,4 @@
-"""The broker's tables; only :mod:`broker.queue` and :mod:`broker.compounds` touch them.
+"""The broker's tables; only :mod:`broker.queue`, :mod:`broker.compounds` and :mod:`broker.standings` touch them.
 
 A node of a compound job is a request like any other, with the columns from ``compound`` on filled in.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 metadata = sa.MetaData(info={"room": "broker"})
 
 REQUESTS = sa.Table(
@@ -35,6 +35,8 @@ REQUESTS = sa.Table(
     sa.Column("end", sa.String(16)),
     sa.Column("exit_code", sa.Integer),
     sa.Column("reason", sa.Text),
+    sa.Column("told", sa.Integer, nullable=False),  # reasons of this wait that L&B was told of
+    sa.Column("told_at", sa.Float),
     sa.Column("purge_ce", sa.Boolean, nullable=False),
     sa.Column("compound", sa.String(1024)),
     sa.Column("node_index", sa.Integer),
@@ -105,4 +107,17 @@ STREAMS = sa.Table(
     sa.Column("endpoint", sa.String(1024), primary_key=True),
     sa.Column("db_id", sa.String(128), nullable=False),
     sa.Column("last_event", sa.BigInteger, nullable=False),
+)
+STANDINGS = sa.Table(
+    "broker_standings",
+    metadata,
+    sa.Column("ce_id", sa.String(1024), primary_key=True),
+    sa.Column("outcomes", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("refused", sa.Boolean, nullable=False),
+    sa.Column("holds", sa.Integer, nullable=False),
+    sa.Column("held_until", sa.Float, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("changed", sa.Float, nullable=False),
+    sa.Column("slots", sa.Text, nullable=False),  # JSON: [[number, good, failed], ...]
 )

@@ -30,8 +30,10 @@ _ENDPOINTS = {
     "ce": (re.compile(f"https://{_HOST}(?:{_PORT})?/ce-cream/services"), "https://host:port/ce-cream/services"),
 }
 
-_COUNTS = frozenset(("workers", "threads", "worker_threads", "slots"))
+_COUNTS = frozenset(("workers", "threads", "worker_threads", "slots", "hold_after_failures"))
 """Settings of which no service can work with none."""
+_POSITIVE = frozenset(("success_window",))
+"""Times that are more than nothing."""
 
 _QUEUE_STATES = ("Production", "Queueing", "Draining", "Closed")
 """GlueCEStateStatus, GLUE 1.3."""
@@ -144,6 +146,11 @@ class BrokerSection:
     most_released_nodes: int = 1000
     max_retry_count: int = 10
     infrastructure_delay: float = 2.0
+    success_window: float = 3600.0
+    hold_after_failures: int = 3
+    hold: float = 30.0
+    longest_hold: float = 1800.0
+    information_delay: float = 10.0
     wms_requirements: str = ""
     blacklist: tuple[str, ...] = ()
     ce_forward_parameters: tuple[str, ...] = (
@@ -330,6 +337,8 @@ def _value(path: Path, section: str, key: str, kind: str, value: Any) -> Any:
         raise ConfigurationFileError(path, f"{where} must be of type {kind}, not {value!r}")
     if key in _COUNTS and isinstance(value, int) and value < 1:
         raise ConfigurationFileError(path, f"{where} must be 1 or more, not {value}")
+    if key in _POSITIVE and isinstance(value, (int, float)) and value <= 0:
+        raise ConfigurationFileError(path, f"{where} must be more than 0, not {value}")
     if section == "ce.queue" and key == "status" and value not in _QUEUE_STATES:
         raise ConfigurationFileError(path, f"{where} must be one of {', '.join(_QUEUE_STATES)}, not {value!r}")
     if key.endswith("port") and isinstance(value, int) and not 0 < value < 65536:

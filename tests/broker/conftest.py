@@ -256,7 +256,8 @@ class World:
 
     def _open(self) -> None:
         journal = self.settings.journal_directory / "broker.0.log"
-        self.ledger = Ledger(self.settings.database_url, journal, self.settings.interlogger_doorbell)
+        bell, rules = self.settings.interlogger_doorbell, self.settings.standing_rules
+        self.ledger = Ledger(self.settings.database_url, journal, bell, rules)
         self.planner = Planner(self.settings, self.ledger, self.shelf, self.elements)
         self.engine = Engine(self.settings, self.ledger, self.shelf)
         self.reports = Reports(self.settings, self.ledger, self.planner.attempts)
@@ -422,8 +423,8 @@ def two(element: Records) -> Snapshot:
     """Two elements that fit; the first one is preferred."""
     return Snapshot(
         (
-            *element("one.example.org", estimated_response_time=1),
-            *element("two.example.org", estimated_response_time=50),
+            *element("one.example.org", estimated_response_time=1, free_job_slots=10),
+            *element("two.example.org", estimated_response_time=50, free_job_slots=10),
         )
     )
 

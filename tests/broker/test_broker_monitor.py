@@ -209,7 +209,7 @@ def test_a_ce_that_is_silent_for_too_long_gives_its_jobs_up(make_world):
 
 def test_the_dispatcher_brings_jobs_to_their_ends_and_stops_watching_then(make_world, monkeypatch):
     monkeypatch.setattr(monitor, "_UNHELD", 0.05)
-    world = make_world()
+    world = make_world(hold=0.2)
     stop = threading.Event()
     for ce in world.ces:
         ce.refusing.add("delegate")

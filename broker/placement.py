@@ -1,0 +1,108 @@
+"""Where a request goes now: what matches, which of it is chosen, and what the computing element is told."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+
+from broker.adapter import adapt
+from broker.bulk import Matches, match_key
+from broker.candidates import Candidate
+from broker.choice import Chooser
+from broker.explanation import explain, reason
+from broker.forwarding import forwarding_of
+from broker.job import Job
+from broker.ledger import Ledger
+from broker.matchmaker import User, admits, match
+from broker.request import Request
+from broker.settings import BrokerSettings
+from broker.supermarket import Supermarket
+from broker.trail import Trail
+from broker.wms_requirements import read_wms_requirements
+from grid.fqan import Fqan
+from infosys.ce_ads import CeRecord
+from jdl.parser import parse
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The element for a request, or why there is none now.
+
+    :ivar slots: how many the job takes there.
+    :ivar jdl: the description that the element gets.
+    :ivar reason: why the request waits; it begins with a sentence of gLite's.
+    :ivar until: when there may be one, seconds since 1970; None when nobody knows.
+    """
+
+    candidate: Candidate | None = None
+    slots: int = 1
+    jdl: str = ""
+    reason: str = ""
+    until: float | None = None
+
+
+class Placements:
+    """Used by several threads at once."""
+
+    def __init__(self, settings: BrokerSettings, ledger: Ledger, supermarket: Supermarket) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._supermarket = supermarket
+        self._wms_requirements = read_wms_requirements(settings.wms_requirements)
+        self._forwarding = forwarding_of(settings)
+        self._rng = random.SystemRandom()
+        self._matches = Matches()
+        self._chooser = Chooser(ledger.standings, ledger.traffic, self._wms_requirements, self._rng)
+
+    def place(self, request: Request) -> Placement:
+        """Find an element.
+
+        :raises GridError: when the description cannot be read (any more).
+        """
+        job, user, snapshot = Job(parse(request.ad)), user_of(request), self._supermarket.snapshot()
+        demands, success = self._wms_requirements, self._ledger.standings.success
+        result = self._matches.result(
+            match_key(job, demands),
+            user,
+            request.tried_hosts,
+            snapshot,
+            lambda: match(
+                job,
+                snapshot,
+                user,
+                tried_hosts=request.tried_hosts,
+                wms_requirements=demands,
+                rng=self._rng.random,
+                success=success,
+            ),
+        )
+        if not result.candidates:
+            why = explain(job, snapshot, user, wms_requirements=demands)
+            return Placement(reason=reason(why, result.headline))
+        seen_at = snapshot.taken_at.timestamp() - self._settings.information_delay
+        choice = self._chooser.choose(job, result, seen_at)
+        if choice.candidate is None:
+            return Placement(reason=f"{result.headline}; {choice.sentence()}", until=choice.until)
+        chosen = choice.candidate
+        told = self._for_the_lrms(job, chosen.record)
+        return Placement(chosen, job.slots, adapt(job.ad, chosen.ce_id, request.sequence_code, told).text())
+
+    def adapted(self, request: Request) -> str:
+        """The description for the element that was chosen; Requirements are forwarded if it is (still) known."""
+        job, ce_id = Job(parse(request.ad)), str(request.ce_id)
+        known = (record for record in self._supermarket.snapshot().records if record.ce_id == ce_id)
+        record = next((each for each in known if admits(each, user_of(request)).allowed), None)
+        code = Trail(request, self._settings.host).wrapper_code(str(request.ce_endpoint))
+        return adapt(job.ad, ce_id, code, self._for_the_lrms(job, record)).text()
+
+    def _for_the_lrms(self, job: Job, record: CeRecord | None) -> str:
+        if record is None or job.submit_to is not None:
+            return ""
+        return self._forwarding.ce_requirements(job, record.ad, clock=time.time, rng=self._rng.random)
+
+
+def user_of(request: Request) -> User:
+    """Whose request it is, as access rules see them."""
+    return User(request.owner, tuple(Fqan.parse(text) for text in request.fqans))
+
