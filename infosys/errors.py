@@ -10,6 +10,10 @@
     grid.errors.InvalidArgument
     ├── NameSyntaxError      a text is not a distinguished name (RFC 4514)
     ├── LdifError            a text is not LDIF (RFC 2849); knows the line
+    ├── LogicalNameError     a text is no name of a file, or no replica
+    ├── FileUnknown          the catalogue has no such file
+    ├── NameTaken            a logical name belongs to another file
+    ├── TooManyReplicas      a file has as many names or replicas as it may have
     └── RecordError          a GLUE record lacks what the schema demands, or has what it does not admit
     grid.errors.ConfigurationError
     └── BindFailure          the LDAP server could not take its address
@@ -80,3 +84,38 @@ class BindFailure(ConfigurationError):
         super().__init__(
             f"The LDAP server cannot listen on {bind}: {reason}; stop what uses it or configure another address"
         )
+
+
+class LogicalNameError(InvalidArgument):
+    """A text is no logical file name, GUID or replica.  ``text`` is it, ``reason`` how it should be."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        self.text = text
+        self.reason = reason
+        super().__init__(f"{text[:200]!r} cannot be used: {reason}")
+
+
+class FileUnknown(InvalidArgument):
+    """The catalogue has no such file.  ``name`` is what was asked for."""
+
+    def __init__(self, name: str, reason: str = "") -> None:
+        self.name = name
+        super().__init__(f"No such file: {name[:300]}" + (f" ({reason})" if reason else ""))
+
+
+class NameTaken(InvalidArgument):
+    """A logical name belongs to the file ``guid``."""
+
+    def __init__(self, lfn: str, guid: str) -> None:
+        self.lfn = lfn
+        self.guid = guid
+        super().__init__(f"lfn:{lfn} is a name of guid:{guid} already; remove it first or use another name")
+
+
+class TooManyReplicas(InvalidArgument):
+    """A file has ``limit`` names or replicas, and no more are taken."""
+
+    def __init__(self, guid: str, limit: int) -> None:
+        self.guid = guid
+        self.limit = limit
+        super().__init__(f"guid:{guid} has {limit} names or replicas, and a file may not have more")

@@ -40,6 +40,19 @@ def body_entry(
     :param understood: Clark names of header entries that may say mustUnderstand.
     :raises EnvelopeRefused: when the document or the envelope is not acceptable.
     """
+    entries = body_entries(data, understood, max_elements=max_elements)
+    if len(entries) != 1:
+        raise EnvelopeRefused("Client", f"soap:Body must have one child, the operation; it has {len(entries)}")
+    return entries[0]
+
+
+def body_entries(
+    data: bytes, understood: frozenset[str] = frozenset(), *, max_elements: int = MAX_XML_ELEMENTS
+) -> list[etree._Element]:
+    """All children of soap:Body: rpc/encoded messages may have values beside the wrapper (:mod:`wsdl.encoded`).
+
+    :raises EnvelopeRefused: as :func:`body_entry`.
+    """
     try:
         root = xmldoor.parse(data, max_elements=max_elements)
     except XmlRefused as error:
@@ -58,9 +71,7 @@ def body_entry(
             _check_header(child, understood)
     if bodies != 1:
         raise EnvelopeRefused("Client", "the envelope must have one soap:Body")
-    if len(entries) != 1:
-        raise EnvelopeRefused("Client", f"soap:Body must have one child, the operation; it has {len(entries)}")
-    return entries[0]
+    return entries
 
 
 def _check_header(header: etree._Element, understood: frozenset[str]) -> None:

@@ -14,6 +14,7 @@ SOAP_ENCODING: Final = "http://schemas.xmlsoap.org/soap/encoding/"
 WMPROXY: Final = "http://glite.org/wms/wmproxy"
 DELEGATION_1: Final = "http://www.gridsite.org/namespaces/delegation-1"
 DELEGATION_2: Final = "http://www.gridsite.org/namespaces/delegation-2"
+DATA_LOCATION: Final = "urn:DataLocationInterface"
 
 NIL: Final = f"{{{XSI}}}nil"
 XSI_TYPE: Final = f"{{{XSI}}}type"

@@ -60,4 +60,5 @@ def test_every_requirement_has_something_to_judge() -> None:
 
 def test_all_documents_are_judged() -> None:
     names = {name for main in MAIN for name in Description.load(main, served(main)).documents}
-    assert names == library.names() | {"WMProxy-alone.wsdl"}
+    encoded = {"data-location-interface.wsdl"}  # rpc/encoded, as catalogues speak: R2706 cannot be met
+    assert names == (library.names() - encoded) | {"WMProxy-alone.wsdl"}
