@@ -34,6 +34,8 @@ class BrokerSettings:
     :ivar hold_after_failures: failures in succession after which an element is set aside.
     :ivar hold: for how long the first time; :ivar longest_hold: for how long at the most.
     :ivar information_delay: how old what the information system says may be when it is bought.
+    :ivar catalogues: URLs of catalogues of files (DataLocationInterface), asked after those that are published.
+    :ivar catalogue_timeout: for one question to a catalogue (gLite ``dli_si_catalog_timeout``).
     :ivar ce_lost_after: silence of a CE after which its jobs count as lost.
     """
 
@@ -65,6 +67,8 @@ class BrokerSettings:
     longest_hold: float = 1800.0
     information_delay: float = 10.0
     wms_requirements: str = ""
+    catalogues: tuple[str, ...] = ()
+    catalogue_timeout: float = 10.0
     blacklist: tuple[str, ...] = field(default=())
     ce_forward_parameters: tuple[str, ...] = ()
     propagate_to_lrms: tuple[str, ...] = ()

@@ -43,7 +43,7 @@ class CatalogueSettings:
     trust_directory: Path
     voms_directory: Path
     run_directory: Path
-    policy: TrustPolicy = TrustPolicy()
+    policy: TrustPolicy
     threads: int = 4
 
 

@@ -130,7 +130,7 @@ def _user_commands(add: Callable[[str, object, str], argparse.ArgumentParser]) -
 
     sub = add("run", _run, "run one service in the foreground (for systemd, or to spread services over machines)")
     _directory(sub)
-    sub.add_argument("service", metavar="SERVICE", help="wmproxy, lb, interlogger, bdii, broker or ce")
+    sub.add_argument("service", metavar="SERVICE", help="wmproxy, lb, interlogger, bdii, catalogue, broker or ce")
 
     sub = add("record", _record, "write what is on the wire of a service into a folder, one file for each message")
     _directory(sub)

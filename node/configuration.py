@@ -28,6 +28,7 @@ _ENDPOINTS = {
     "lb": (re.compile(f"{_HOST}{_PORT}"), "host:port"),
     "bdii": (re.compile(f"ldap://{_HOST}(?:{_PORT})?/?"), "ldap://host:port"),
     "ce": (re.compile(f"https://{_HOST}(?:{_PORT})?/ce-cream/services"), "https://host:port/ce-cream/services"),
+    "catalogue": (re.compile(f"https://{_HOST}(?:{_PORT})?/\\S*"), "https://host:port/"),
 }
 
 _COUNTS = frozenset(("workers", "threads", "worker_threads", "slots", "hold_after_failures"))
@@ -134,10 +135,21 @@ class BdiiSection:
 
 
 @dataclass(frozen=True)
+class CatalogueSection:
+    """``[catalogue]``: where the replicas of files are (DataLocationInterface)."""
+
+    port: int = 8085
+    endpoint: str = ""
+    threads: int = 4
+
+
+@dataclass(frozen=True)
 class BrokerSection:
-    """``[broker]``; times in seconds."""
+    """``[broker]``; times in seconds.  ``catalogues``: URLs that are asked after those that the BDII names."""
 
     information_system: str = ""
+    catalogues: tuple[str, ...] = ()
+    catalogue_timeout: float = 10.0
     refresh: float = 30.0
     match_retry_period: float = 60.0
     expiry_period: float = 86_400.0
@@ -221,6 +233,7 @@ class Configuration:
     wmproxy: WmproxySection = WmproxySection()
     lb: LbSection = LbSection()
     bdii: BdiiSection = BdiiSection()
+    catalogue: CatalogueSection = CatalogueSection()
     broker: BrokerSection = BrokerSection()
     ce: CeSection = CeSection()
 
@@ -239,6 +252,7 @@ class Configuration:
             "wmproxy": WmproxySection,
             "lb": LbSection,
             "bdii": BdiiSection,
+            "catalogue": CatalogueSection,
             "broker": BrokerSection,
             "ce": CeSection,
         }
@@ -283,6 +297,16 @@ class Configuration:
         return parts.hostname or self.node.host, parts.port or 443
 
     @property
+    def catalogue_endpoint(self) -> str:
+        """Where the node's catalogue answers (DataLocationInterface)."""
+        return self.catalogue.endpoint or f"https://{self.node.host}:{self.catalogue.port}/"
+
+    @property
+    def catalogues(self) -> tuple[str, ...]:
+        """The catalogues that the broker asks after those that the information system names."""
+        return self.broker.catalogues or (self.catalogue_endpoint,)
+
+    @property
     def information_system(self) -> str:
         """LDAP URL that the broker asks."""
         return self.broker.information_system or self.bdii.endpoint or f"ldap://{self.node.bind}:{self.bdii.port}"
@@ -299,6 +323,7 @@ class Configuration:
             "lb events": self.lb.store_port,
             "lb soap": self.lb.soap_port,
             "bdii": self.bdii.port,
+            "catalogue": self.catalogue.port,
             "ce": self.ce.port,
             "ce ldap": self.ce.ldap_port,
         }

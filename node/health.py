@@ -42,6 +42,8 @@ class Health:
         if name == "bdii":
             source = LdapSource(f"ldap://{conf.node.bind}:{conf.bdii.port}", "mds-vo-name=local,o=grid", timeout=1.0)
             return len(source.fetch("(objectClass=GlueCE)", ["GlueCEUniqueID"])) >= len(conf.ce.queue)
+        if name == "catalogue":
+            return self._get(conf.catalogue.port, "/?wsdl") == 200
         answer = control.ask(self._layout.run / "broker.sock", {"op": "health"}, 1.0)
         return int(answer["computing_elements"]) >= len(conf.ce.queue)
 

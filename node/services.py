@@ -17,7 +17,7 @@ from node.configuration import Configuration, ConfigurationFileError
 from node.layout import Layout
 from node.settings import Settings
 
-NAMES = ("lb", "interlogger", "ce", "bdii", "broker", "wmproxy")
+NAMES = ("lb", "interlogger", "ce", "bdii", "catalogue", "broker", "wmproxy")
 
 
 class UnknownService(ConfigurationError):
@@ -32,12 +32,14 @@ def prepare(layout: Layout, configuration: Configuration) -> None:
     """Make the databases that are missing and bring the others up to date; no service may run."""
     import broker.service
     import ce.service
+    import infosys.catalogue_service
     import lb.service
     import wmproxy.service
 
     settings = Settings(layout, configuration)
     lb.service.create_schema(settings.lb)
     ce.service.create_schema(settings.ce)
+    infosys.catalogue_service.create_schema(settings.catalogue)
     broker.service.create_schema(settings.broker)
     wmproxy.service.create_schema(settings.wmproxy)
 
@@ -119,6 +121,14 @@ def _run_bdii(settings: Settings, bell: Path) -> int:
     return _until_stopped(lambda stop: bdii.run(settings.bdii, stop), bell)
 
 
+def _run_catalogue(settings: Settings, _bell: Path) -> int:
+    from infosys import catalogue_service
+    from web.server import serve
+
+    values = settings.catalogue
+    return serve(lambda: catalogue_service.CatalogueServer(values), catalogue_service.server_settings(values))
+
+
 def _run_broker(settings: Settings, bell: Path) -> int:
     from broker import service
 
@@ -131,6 +141,7 @@ _RUNNERS: dict[str, Callable[[Settings, Path], int]] = {
     "lb": _run_lb,
     "interlogger": _run_interlogger,
     "bdii": _run_bdii,
+    "catalogue": _run_catalogue,
     "broker": _run_broker,
 }
 

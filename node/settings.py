@@ -10,6 +10,7 @@ from broker.settings import BrokerSettings
 from ce.settings import Accounts, CeSettings, Queue
 from gsi.credential import Credential
 from gsi.trust import TrustPolicy
+from infosys.catalogue_service import CatalogueSettings
 from infosys.settings import BdiiSettings
 from lb.channel import ChannelSettings
 from lb.interlogger import InterloggerSettings
@@ -104,6 +105,8 @@ class Settings:
             blacklist=conf.broker.blacklist,
             ce_forward_parameters=conf.broker.ce_forward_parameters,
             propagate_to_lrms=conf.broker.propagate_to_lrms,
+            catalogues=conf.catalogues,
+            catalogue_timeout=conf.broker.catalogue_timeout,
         )
 
     @property
@@ -172,6 +175,22 @@ class Settings:
             sources=conf.bdii_sources,
             refresh=conf.bdii.refresh,
             grace=conf.bdii.grace,
+        )
+
+    @property
+    def catalogue(self) -> CatalogueSettings:
+        layout, conf = self._layout, self._configuration
+        return CatalogueSettings(
+            endpoint=conf.catalogue_endpoint,
+            bind=self._bind(conf.catalogue.port),
+            database_url=f"sqlite:///{layout.databases / 'catalogue.sqlite'}",
+            certificate=layout.host_certificate,
+            key=layout.host_key,
+            trust_directory=layout.certificates,
+            voms_directory=layout.vomsdir,
+            run_directory=layout.run,
+            policy=self._policy,
+            threads=conf.catalogue.threads,
         )
 
     @property

@@ -70,6 +70,7 @@ def initialise(
         f"  WMProxy    {configuration.wmproxy_endpoint}",
         f"  L&B        https://{configuration.lb_host}:{configuration.lb_port}/",
         f"  BDII       {configuration.information_system}",
+        f"  catalogue  {configuration.catalogue_endpoint}",
         f"  CE         {configuration.ce_endpoint}/CREAM2",
         f"  VO         {configuration.node.vo}, users {', '.join(credentials.users())}",
         f"next: wms up {root} --detach; wms proxy {root}; eval \"$(wms env {root})\"",
@@ -78,8 +79,8 @@ def initialise(
 
 def configuration_text(layout: Layout, *, automatic_ports: bool, host: str, bind: str, vo: str) -> str:
     """The first ``wms.toml`` of a node."""
-    ports = choose(6, bind) if automatic_ports else [7443, 9000, 9003, 2170, 8443, 2171]
-    wmproxy, lb, soap, bdii, ce, ce_ldap = ports
+    ports = choose(7, bind) if automatic_ports else [7443, 9000, 9003, 2170, 8443, 2171, 8085]
+    wmproxy, lb, soap, bdii, ce, ce_ldap, catalogue = ports
     work = layout.ce_work_directory()
     make_directory(work, 0o711)
     return f"""\
@@ -108,6 +109,9 @@ soap_port = {soap}
 [bdii]
 port = {bdii}
 # sources = ["ldap://other.example.org:2170/mds-vo-name=resource,o=grid"]
+
+[catalogue]
+port = {catalogue}            # where files are (DataLocationInterface); `wms catalogue` fills it
 
 [broker]
 # match_retry_period = 60.0          # seconds between two attempts to match a waiting job

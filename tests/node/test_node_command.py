@@ -55,7 +55,7 @@ def test_a_running_node_says_so_and_goes_down_within_ten_seconds(make_node):
     node.wms("up", "--detach")
     status = node.status()
     assert status["ready"]
-    assert set(status["services"]) == {"lb", "interlogger", "ce", "bdii", "broker", "wmproxy"}
+    assert set(status["services"]) == {"lb", "interlogger", "ce", "bdii", "catalogue", "broker", "wmproxy"}
     second = node.wms("up", check=False)
     assert second.returncode == 1
     assert "is up already" in second.stderr
