@@ -7,15 +7,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-import storage
 from grid.errors import InvalidArgument
-from infosys import catalogue_tables
-from infosys.catalogue import Catalogue, CatalogueEntry
-from infosys.logical_name import check_replica
-from node.configuration import Configuration
 from node.layout import Layout
-from node.settings import Settings
+
+if TYPE_CHECKING:
+    from infosys.catalogue import Catalogue, CatalogueEntry
 
 EXAMPLES = """\
 examples:
@@ -55,6 +53,9 @@ def run(options: argparse.Namespace) -> int:
 
     :raises GridError: in one sentence.
     """
+    from node.configuration import Configuration
+    from node.settings import Settings
+
     layout = Layout(options.directory.absolute())
     layout.check()
     settings = Settings(layout, Configuration.read(layout.configuration)).catalogue
@@ -72,20 +73,16 @@ def _done(catalogue: Catalogue, options: argparse.Namespace) -> list[CatalogueEn
             return []
         return found
     if options.verb == "add":
-        guid = catalogue.register(options.lfn, options.guid, options.urls)
-    elif options.verb == "alias":
-        guid = catalogue.add_alias(options.name, options.lfn)
-    elif options.verb == "replica":
-        for url in options.urls:
-            check_replica(url)
-        guid = [catalogue.add_replica(options.name, url) for url in options.urls][0]
-    elif options.urls:
-        guid = [catalogue.remove_replica(options.name, url) for url in options.urls][0]
-    else:
+        return [catalogue.entry(f"guid:{catalogue.register(options.lfn, options.guid, options.urls)}")]
+    if options.verb == "alias":
+        return [catalogue.entry(f"guid:{catalogue.add_alias(options.name, options.lfn)}")]
+    if options.verb == "remove" and not options.urls:
         catalogue.remove(options.name)
         print(f"removed {options.name}")
         return []
-    return [catalogue.entry(f"guid:{guid}")]
+    change = catalogue.add_replica if options.verb == "replica" else catalogue.remove_replica
+    guids = [change(options.name, url) for url in options.urls]
+    return [catalogue.entry(f"guid:{guids[0]}")]
 
 
 def _found(catalogue: Catalogue, name: str) -> list[CatalogueEntry]:
@@ -104,6 +101,10 @@ def _lines(entry: CatalogueEntry) -> list[str]:
 
 @contextmanager
 def _opened(url: str, *, changing: bool) -> Iterator[Catalogue]:
+    import storage
+    from infosys import catalogue_tables
+    from infosys.catalogue import Catalogue
+
     engine = storage.open_engine(url)
     writer = None
     try:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from grid.errors import GridError
+from node import catalogue_command
 
 _EPILOG = """\
 a first look:
@@ -131,6 +132,10 @@ def _user_commands(add: Callable[[str, object, str], argparse.ArgumentParser]) -
     sub = add("run", _run, "run one service in the foreground (for systemd, or to spread services over machines)")
     _directory(sub)
     sub.add_argument("service", metavar="SERVICE", help="wmproxy, lb, interlogger, bdii, catalogue, broker or ce")
+
+    sub = add("catalogue", _catalogue, "show and change the node's catalogue of files: where their replicas are")
+    _directory(sub)
+    catalogue_command.add_arguments(sub)
 
     sub = add("record", _record, "write what is on the wire of a service into a folder, one file for each message")
     _directory(sub)
@@ -256,6 +261,10 @@ def _run(options: argparse.Namespace) -> int:
     from node.services import run
 
     return run(options.directory.absolute(), options.service)
+
+
+def _catalogue(options: argparse.Namespace) -> int:
+    return catalogue_command.run(options)
 
 
 def _record(options: argparse.Namespace) -> int:
