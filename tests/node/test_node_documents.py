@@ -23,6 +23,7 @@ SECTIONS = {
     "[[wmproxy.limit]]": configuration.LimitSection,
     "[lb]": configuration.LbSection,
     "[bdii]": configuration.BdiiSection,
+    "[catalogue]": configuration.CatalogueSection,
     "[broker]": configuration.BrokerSection,
     "[ce]": configuration.CeSection,
     "[[ce.queue]]": configuration.QueueSection,
