@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from infosys.ce_ads import CeRecord
 
@@ -36,6 +36,17 @@ class Candidate:
         return int(self.rank)
 
 
+@runtime_checkable
+class Ranked(Protocol):
+    """Candidates that know their best without making all of them."""
+
+    def best(self) -> list[Candidate]:
+        """Those of the best rank.
+
+        :raises IndexError: there is none.
+        """
+
+
 @dataclass(frozen=True)
 class MatchResult:
     """What matched.
@@ -48,10 +59,10 @@ class MatchResult:
     :ivar problem: what is wrong with the job itself, in the words of gLite WMS; then nothing matches.
     """
 
-    candidates: tuple[Candidate, ...] = ()
+    candidates: Sequence[Candidate] = ()
     fuzzy_factor: float | None = None
     restored: bool = False
-    tried: tuple[Candidate, ...] = ()
+    tried: Sequence[Candidate] = ()
     unranked: int = 0
     problem: str = ""
 
@@ -62,14 +73,23 @@ class MatchResult:
             return f"BrokerHelper: {self.problem}"
         return UNRANKABLE if self.unranked else NO_MATCH
 
+    def best(self) -> list[Candidate]:
+        """The candidates of the best rank.
+
+        :raises IndexError: when there is no candidate.
+        """
+        if isinstance(self.candidates, Ranked):
+            return self.candidates.best()
+        best = self.candidates[0].rank
+        return [each for each in self.candidates if each.rank == best]
+
     def choose(self, rng: random.Random) -> Candidate:
         """One candidate: of the best rank, ties broken uniformly; with FuzzyRank a weighted roulette over all.
 
         :raises IndexError: when there is no candidate.
         """
         if self.fuzzy_factor is None:
-            best = self.candidates[0].rank
-            return rng.choice([each for each in self.candidates if each.rank == best])
+            return rng.choice(self.best())
         weights = fuzzy_weights([each.rank for each in self.candidates], self.fuzzy_factor)
         return rng.choices(self.candidates, weights)[0]
 

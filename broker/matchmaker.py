@@ -14,8 +14,11 @@ import random
 import time
 from collections.abc import Collection
 
+import numpy as np
+
 from broker.candidates import Candidate, MatchResult
 from broker.job import Job
+from broker.ranking import Ranking
 from broker.submit_to import named
 from broker.supermarket import Snapshot
 from broker.table import Mask, refuses_jobs
@@ -59,18 +62,19 @@ def match(
     if job.submit_to is not None:
         return named(job, snapshot, user)
     possible = candidates_of(job, snapshot, user, wms_requirements, clock=clock, rng=rng, success=success)
-    found = ranked(job, snapshot, possible, clock=clock, rng=rng, success=success)
-    found.sort(key=lambda each: (-each.rank, each.record.key if each.record else each.ce_id))
-    avoided = () if job.needs_data else tried_hosts
-    fresh = tuple(each for each in found if not _tried(each, avoided))
-    tried = tuple(each for each in found if _tried(each, avoided)) if fresh else ()
-    return MatchResult(
-        fresh or tuple(found),
-        job.fuzzy_factor,
-        restored=bool(found) and not fresh,
-        tried=tried,
-        unranked=int(possible.sum()) - len(found),
-    )
+    table = snapshot.table
+    ranks = table.exact_numbers(job.ad, job.rank, clock=clock, rng=rng, success=success)
+    found = Ranking(table, np.flatnonzero(possible & ranks.ok), ranks)
+    unranked = int(np.count_nonzero(possible)) - len(found)
+    if not found:
+        return MatchResult(unranked=unranked)
+    if job.needs_data or not tried_hosts:
+        return MatchResult(found, job.fuzzy_factor, unranked=unranked)
+    avoided = table.on_hosts(tried_hosts)
+    fresh, tried = found.among(~avoided), found.among(avoided)
+    if not fresh:
+        return MatchResult(found, job.fuzzy_factor, restored=True, unranked=unranked)
+    return MatchResult(fresh, job.fuzzy_factor, tried=tried, unranked=unranked)
 
 
 def candidates_of(
@@ -94,27 +98,6 @@ def candidates_of(
     return possible
 
 
-def ranked(
-    job: Job,
-    snapshot: Snapshot,
-    possible: Mask,
-    *,
-    clock: Clock = time.time,
-    rng: Random = random.random,
-    success: Success | None = None,
-) -> list[Candidate]:
-    """The possible rows on which the job's Rank is a number, in the order of the records."""
-    found = []
-    for row, value in snapshot.table.ranks(job.ad, job.rank, possible, clock=clock, rng=rng, success=success):
-        record = snapshot.records[row]
-        found.append(Candidate(record.ce_id, value, record.host, record.endpoint, record))
-    return found
-
-
 def admits(record: CeRecord, user: User) -> Verdict:
     """What the record's access rules say about the user."""
     return judge(record.access_rules, user)
-
-
-def _tried(candidate: Candidate, hosts: Collection[str]) -> bool:
-    return candidate.host in hosts or candidate.ce_id.partition(":")[0] in hosts

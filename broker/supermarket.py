@@ -56,6 +56,11 @@ class Snapshot:
         """The records as jobs' expressions are asked of them; a supermarket makes it before it shows the snapshot."""
         return Table(self.records)
 
+    def after(self, before: Snapshot) -> Snapshot:
+        """This snapshot with its table made, of what has not changed in the table of the one before."""
+        self.__dict__["table"] = Table(self.records, before.table).prepare()
+        return self
+
 
 @dataclass(slots=True)
 class _Shelf:
@@ -212,8 +217,7 @@ class Supermarket:
             shown = with_close_storage(shown, storage)  # what is close may be known from another source
         before = self._snapshot
         made = Snapshot(shown, clock.now(), before.generation + 1, tuple(problems), storage)
-        made.table  # noqa: B018 - made here, by who purchases, and not by the first job that is matched
-        self._snapshot = made
+        self._snapshot = made.after(before)  # by who purchases, so that the first job that is matched need not
         self._expires = expires
         return self._snapshot
 

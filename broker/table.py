@@ -1,60 +1,83 @@
 """The computing elements of one snapshot as a table: an expression is asked of all of them at once.  Pure.
 
 A row is a record, in the order of the records.  Whatever a method answers equals what the evaluator
-(:mod:`jdl.evaluate`) says for each row.
+(:mod:`jdl.evaluate`) says for each row; :mod:`broker.masks` makes it fast.  What was answered is kept for whoever asks
+the same (:mod:`broker.masks.key`), unless it depends on time, chance or experience.  Arrays that are handed out are
+not to be changed.
 """
 
 from __future__ import annotations
 
 import random
+import threading
 import time
-from collections.abc import Sequence
-from enum import IntEnum
-from typing import Final, TypeAlias
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cached_property
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.masks.cache import Cache
+from broker.masks.column import Column
+from broker.masks.key import Keys, Opaque
+from broker.masks.numbers import Numbers
+from broker.masks.question import Question, Sources
+from broker.masks.vector import CONSTANT, Domain, Kind, Kinds, Mask, Truth, Vector
 from infosys.access import User, judge
 from infosys.ce_ads import CeRecord
-from jdl.evaluate import compile as compiled
-from jdl.scope import Clock, Random, Success, scope_of
-from jdl.tree import ClassAd, Expr
-from jdl.values import ERROR, UNDEFINED, Value
+from jdl.nodes import Expr, Operation
+from jdl.scope import MAX_STEPS, Clock, Random, Success
+from jdl.tree import ClassAd
 
 __all__ = ["Mask", "Table", "Truth", "refuses_jobs"]
-
-
-class Truth(IntEnum):
-    """What an expression says of a row.
-
-    ``OTHER`` is neither a truth value nor undefined nor an error: a number, a string, a list, an ad.
-    """
-
-    FALSE = 0
-    TRUE = 1
-    UNDEFINED = 2
-    ERROR = 3
-    OTHER = 4
-
 
 REFUSING_STATES: Final = frozenset({"closed", "draining"})
 STATUS: Final = "GlueCEStateStatus"
 
-Mask: TypeAlias = NDArray[np.bool_]
+_T = TypeVar("_T", Kinds, Mask, Numbers)
+_S = TypeVar("_S", bound=np.generic)
+
+_MANY: Final = 0.8
+"""The part of all rows from which on distinct combinations are not worth finding."""
 
 
 class Table:
-    """What jobs' expressions are asked of.
+    """What jobs' expressions are asked of.  Used by several threads at once.
 
     :param records: the rows; not to be changed afterwards.
+    :param previous: an earlier table; what has not changed since is taken over.
     """
 
-    def __init__(self, records: Sequence[CeRecord]) -> None:
+    def __init__(self, records: Sequence[CeRecord], previous: Table | None = None) -> None:
         self.records = tuple(records)
+        self.domain = Domain(len(self.records))
+        self.cache = Cache()
+        self._names: set[str] = set()
+        for record in self.records:
+            self._names.update(record.ad.folded())
+        rules: dict[tuple[str, ...], int] = {}
+        self._rules_of = np.array([rules.setdefault(each.access_rules, len(rules)) for each in self.records], np.int32)
+        self._rules = tuple(rules)
+        self._taking = _frozen(np.array([not refuses_jobs(record) for record in self.records], np.bool_))
+        self._lock = threading.Lock()
+        self._absent = Column([None] * len(self.records))
+        self._columns: dict[str, Column] = {}
+        if previous is not None:
+            self._columns = dict(_taken_over(self, previous))
+        self.distrusted = False
+
+    def prepare(self) -> Table:
+        """Make all columns now, so that no job waits for one."""
+        for name in sorted(self._names):
+            self.column(name).prepare()
+        self.places  # noqa: B018 - made for all who rank
+        return self
 
     def __len__(self) -> int:
         return len(self.records)
+
+    # -- expressions
 
     def truth(
         self,
@@ -70,7 +93,8 @@ class Table:
         :param job_ad: the ad in which the expression's bare names are looked up; ``other`` is the row's.
         :param success: what ``successFraction()`` gives; without it, 1.0.
         """
-        return np.array([_truth(value) for value in self._values(job_ad, expr, clock, rng, success)], np.int8)
+        sources = Sources(clock, rng, success)
+        return self._answer("truth", job_ad, expr, sources, self._truth)
 
     def where(
         self,
@@ -82,7 +106,20 @@ class Table:
         success: Success | None = None,
     ) -> Mask:
         """The rows on which the expression is true."""
-        return np.asarray(self.truth(job_ad, expr, clock=clock, rng=rng, success=success) == Truth.TRUE)
+        sources = Sources(clock, rng, success)
+        keys = Keys(job_ad)
+        cost = 0
+        found: Mask | None = None
+        try:
+            for term in _terms(expr):
+                mask, charged = self._kept("where", job_ad, term, keys, sources, self._where)
+                cost += charged
+                if cost > MAX_STEPS or self.distrusted:
+                    raise Opaque
+                found = mask if found is None else found & mask
+        except Opaque:
+            return self._where(Question(self, job_ad, sources).whole(expr))
+        return found if found is not None else np.ones(len(self), np.bool_)
 
     def numbers(
         self,
@@ -94,45 +131,126 @@ class Table:
         success: Success | None = None,
     ) -> tuple[NDArray[np.float64], Mask]:
         """The expression's numbers, and the rows on which it is one; elsewhere the number means nothing."""
-        values = self._values(job_ad, expr, clock, rng, success)
-        numeric = [isinstance(value, (int, float)) and not isinstance(value, bool) for value in values]
-        numbers = [value if ok else 0.0 for value, ok in zip(values, numeric, strict=True)]
-        return np.array(numbers, np.float64), np.array(numeric, np.bool_)
+        found = self.exact_numbers(job_ad, expr, clock=clock, rng=rng, success=success)
+        return found.reals, found.ok
 
-    def ranks(
+    def exact_numbers(
         self,
         job_ad: ClassAd,
         expr: Expr,
-        rows: Mask,
         *,
         clock: Clock = time.time,
         rng: Random = random.random,
         success: Success | None = None,
-    ) -> list[tuple[int, int | float]]:
-        """Row numbers with the expression's exact numbers, of the given rows on which it is a number."""
-        code = compiled(expr)
-        found = []
-        for row in np.flatnonzero(rows).tolist():
-            value = code(scope_of(job_ad, self.records[row].ad, clock=clock, rng=rng, success=success))
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                found.append((row, value))
-        return found
+    ) -> Numbers:
+        """The expression's numbers, integers as such."""
+        return self._answer("numbers", job_ad, expr, Sources(clock, rng, success), self._numbers)
+
+    # -- users and states
 
     def admitted(self, user: User) -> Mask:
         """The rows whose access rules admit the user."""
-        return np.array([judge(record.access_rules, user).allowed for record in self.records], np.bool_)
+        key = ("admitted", user)
+        kept: Mask | None = self.cache.get(key)
+        if kept is None:
+            verdicts = np.array([judge(rules, user).allowed for rules in self._rules], np.bool_)
+            kept = _frozen(verdicts[self._rules_of])
+            self.cache.put(key, kept, kept.nbytes)
+        return kept
 
     def takes_jobs(self) -> Mask:
         """The rows that do not say that they take no jobs."""
-        return np.array([not refuses_jobs(record) for record in self.records], np.bool_)
+        return self._taking
 
-    def _values(
-        self, job_ad: ClassAd, expr: Expr, clock: Clock, rng: Random, success: Success | None
-    ) -> list[Value]:
-        code = compiled(expr)
-        return [
-            code(scope_of(job_ad, record.ad, clock=clock, rng=rng, success=success)) for record in self.records
-        ]
+    def on_hosts(self, hosts: Collection[str]) -> Mask:
+        """The rows whose GlueCEInfoHostName, or whose host in the CE id, is one of these."""
+        wanted = set(hosts)
+        return np.array(
+            [each.host in wanted or each.ce_id.partition(":")[0] in wanted for each in self.records], np.bool_
+        )
+
+    @cached_property
+    def places(self) -> NDArray[np.int32]:
+        """The place of each row in the order of the records' keys."""
+        order = sorted(range(len(self)), key=lambda row: self.records[row].key)
+        places = np.zeros(len(self), np.int32)
+        places[order] = np.arange(len(self), dtype=np.int32)
+        return places
+
+    # -- what questions want
+
+    def column(self, name: str) -> Column:
+        """The attribute of that name in lower case; of a name that no record has, one that is undefined."""
+        column = self._columns.get(name)
+        if column is None:
+            if name not in self._names:
+                return self._absent
+            with self._lock:
+                column = self._columns.get(name)
+                if column is None:
+                    column = self._columns[name] = Column([record.ad.at(name) for record in self.records])
+        return column
+
+    def combinations(self, names: frozenset[str]) -> Domain:
+        """The distinct combinations of these attributes' values; the rows when nearly all are distinct."""
+        columns = [self.column(name) for name in names]
+        if len(columns) < 2:
+            return columns[0].domain if columns else CONSTANT
+        key = ("combinations", names)
+        kept: Domain | None = self.cache.get(key)
+        if kept is None:
+            kept = _combined(columns, self.domain)
+            self.cache.put(key, kept, 16 * len(self))
+        return kept
+
+    def ad(self, row: int) -> ClassAd:
+        """The ad of a row."""
+        return self.records[row].ad if self.records else ClassAd()
+
+    # -- answers
+
+    def _answer(self, what: str, ad: ClassAd, expr: Expr, sources: Sources, made: Callable[[Vector], _T]) -> _T:
+        """Ask an expression as one."""
+        try:
+            if self.distrusted:
+                raise Opaque
+            return self._kept(what, ad, expr, Keys(ad), sources, made)[0]
+        except Opaque:
+            return made(Question(self, ad, sources).whole(expr))
+
+    def _kept(
+        self, what: str, ad: ClassAd, expr: Expr, keys: Keys, sources: Sources, made: Callable[[Vector], _T]
+    ) -> tuple[_T, int]:
+        """What is made of the expression's vector, from the cache if it is there, and what the evaluator would charge.
+
+        :raises Opaque: the expression cannot be taken apart.
+        """
+        keys.unkept = False
+        key = (what, keys.of(expr))
+        kept: tuple[_T, int] | None = None if keys.unkept else self.cache.get(key)
+        if kept is None:
+            sources.used = False
+            vector = Question(self, ad, sources).vector(expr)
+            answer = made(vector)
+            kept = answer, vector.cost
+            if not keys.unkept and not sources.used:
+                self.cache.put(key, kept, answer.nbytes)
+        return kept
+
+    def _truth(self, vector: Vector) -> Kinds:
+        return _frozen(self._spread(vector, vector.truth()))
+
+    def _where(self, vector: Vector) -> Mask:
+        return _frozen(self._spread(vector, vector.kinds == Kind.TRUE))
+
+    def _numbers(self, vector: Vector) -> Numbers:
+        return Numbers(vector, self._spread(vector, vector.doubles()), self._spread(vector, vector.numeric()))
+
+    def _spread(self, vector: Vector, values: NDArray[_S]) -> NDArray[_S]:
+        """Values by row."""
+        if vector.domain.codes is not None:
+            return values[vector.domain.codes]
+        return np.full(len(self), values[0]) if vector.domain is CONSTANT else values
 
 
 def refuses_jobs(record: CeRecord) -> bool:
@@ -141,9 +259,67 @@ def refuses_jobs(record: CeRecord) -> bool:
     return isinstance(status, str) and status.lower() in REFUSING_STATES
 
 
-def _truth(value: Value) -> int:
-    if isinstance(value, bool):
-        return int(value)
-    if value is UNDEFINED:
-        return Truth.UNDEFINED
-    return Truth.ERROR if value is ERROR else Truth.OTHER
+def _frozen(array: NDArray[_S]) -> NDArray[_S]:
+    array.flags.writeable = False
+    return array
+
+
+def _terms(expr: Expr) -> Iterator[Expr]:
+    """What must all be true for the expression to be true."""
+    if isinstance(expr, Operation) and not expr.unary and expr.operator == "&&":
+        for operand in expr.operands:
+            yield from _terms(operand)
+    else:
+        yield expr
+
+
+def _combined(columns: Sequence[Column], rows: Domain) -> Domain:
+    codes = np.zeros(rows.size, np.int64)
+    size = 1
+    for column in columns:
+        if size > 1 << 31:
+            codes = np.unique(codes, return_inverse=True)[1].astype(np.int64)
+            size = rows.size
+        codes = codes * len(column.exprs) + column.codes
+        size *= len(column.exprs)
+    distinct, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    if len(distinct) > _MANY * rows.size:
+        return rows
+    return Domain(len(distinct), inverse.astype(np.int32), first.astype(np.int32))
+
+
+def _taken_over(table: Table, previous: Table) -> Iterator[tuple[str, Column]]:
+    """The columns of the previous table, with what has changed since."""
+    if not previous.records or not previous._columns:
+        return
+    known = {record.key: row for row, record in enumerate(previous.records)}
+    origins = np.array([known.get(record.key, -1) for record in table.records], np.int64)
+    aligned = len(previous) == len(table) and bool((origins == np.arange(len(table))).all())
+    changed: dict[str, list[int]] = {}
+    for row, (record, origin) in enumerate(zip(table.records, origins.tolist(), strict=True)):
+        before = previous.records[origin].ad if origin >= 0 else _EMPTY
+        if before is not record.ad:
+            for name in _differing(before, record.ad):
+                changed.setdefault(name, []).append(row)
+    for name, column in list(previous._columns.items()):
+        rows = changed.get(name, [])
+        if aligned and not rows:
+            yield name, column
+            continue
+        found = [table.records[row].ad.at(name) for row in rows]
+        updated = column.updated(found, np.array(rows, np.intp), None if aligned else origins)
+        if updated is not None:
+            yield name, updated
+
+
+_EMPTY: Final = ClassAd()
+
+
+def _differing(before: ClassAd, after: ClassAd) -> Iterator[str]:
+    """Names whose expression is not the same object in both ads, in lower case."""
+    for name, expr in after.pairs():
+        if before.at(name) is not expr:
+            yield name
+    for name in before.folded():
+        if after.at(name) is None:
+            yield name

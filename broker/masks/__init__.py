@@ -1,0 +1,1 @@
+"""Columns of the computing elements' attributes, and expressions that are asked of whole columns."""

@@ -1,0 +1,49 @@
+"""An expression's numbers on all rows of a table, as ranks are compared."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker.masks.vector import CONSTANT, Mask, Vector
+
+__all__ = ["Numbers"]
+
+_EXACT = 1 << 53
+"""Integers up to here are themselves as reals."""
+
+
+class Numbers:
+    """The numbers.
+
+    :ivar reals: each as a real; elsewhere it means nothing.
+    :ivar ok: the rows on which the expression is a number.
+    :ivar exact: whether comparing the reals compares the numbers.
+    """
+
+    def __init__(self, vector: Vector, reals: NDArray[np.float64], ok: Mask) -> None:
+        self._vector = vector
+        self.reals = reals
+        self.ok = ok
+        reals.flags.writeable = ok.flags.writeable = False
+        ints = vector.ints
+        self.exact = ints is None or bool(((ints <= _EXACT) & (ints >= -_EXACT)).all())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        vector = self._vector
+        arrays = (self.reals, self.ok, vector.kinds, vector.ints, vector.reals)
+        return sum(each.nbytes for each in arrays if each is not None) + 64 * len(vector.objects or ())
+
+    def at(self, row: int) -> int | float:
+        """The number on a row, as the evaluator has it.
+
+        :raises ValueError: there is none.
+        """
+        codes = self._vector.domain.codes
+        position = 0 if self._vector.domain is CONSTANT else row if codes is None else int(codes[row])
+        value = self._vector.value(position)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"no number on row {row}")
+        return value

@@ -1,0 +1,256 @@
+"""Whatever the table answers is what the evaluator says, row by row."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broker.table import Table, Truth
+from infosys.ce_ads import CeRecord
+from jdl.evaluate import evaluate
+from jdl.functions import FUNCTIONS
+from jdl.nodes import Call, Conditional, Expr, ListExpr, Literal, Operation, Reference, Select, Subscript
+from jdl.special import SPECIAL
+from jdl.tree import MAX_INT, MIN_INT, ClassAd, from_python
+from jdl.values import ERROR, UNDEFINED, Value
+
+MANY: Final = int(os.environ.get("WMS_TEST_EXPRESSIONS", "2000"))
+"""Expressions of the long run."""
+
+STRINGS: Final = (
+    "",
+    "a",
+    "A",
+    "b",
+    "ab",
+    "SL6",
+    "sl6",
+    "é",
+    "É",
+    "K",
+    "\u212a",
+    "x\ny",
+    "12",
+    "3.5",
+    "a,b c",
+    "\U0001f600",
+)
+NUMBERS: Final = (0, 1, -1, 2, 3, 7, 63, 64, 100, MAX_INT, MIN_INT, MIN_INT + 1, (1 << 53) + 1, -(1 << 53) - 1)
+REALS: Final = (
+    0.0,
+    -0.0,
+    1.5,
+    -2.5,
+    3.0,
+    1e308,
+    -1e308,
+    5e-324,
+    9007199254740992.0,
+    9.3e18,
+    float("nan"),
+    float("inf"),
+)
+PATTERNS: Final = (
+    "a",
+    "^a",
+    "b$",
+    ".*a.*",
+    "^$",
+    "a|b",
+    "[ab]+",
+    "(",
+    r"\.",
+    "(.*)6",
+    "x.y",
+    "^a.*b$",
+    r"\w",
+    "[^a]",
+    "é",
+    "k",
+    "a*",
+)
+OTHERS: Final = ("int", "real", "text", "few", "mixed", "words", "list", "ad", "ads", "odd", "absent")
+OWN: Final = ("W0", "W1", "W2", "W3")
+SCOPES: Final = ("other", "target", "self", "my", "root", ".", "parent", None)
+BINARY: Final = (
+    "==",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "=?=",
+    "=!=",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "&",
+    "|",
+    "^",
+    "<<",
+    ">>",
+    ">>>",
+)
+CALLS: Final = tuple(sorted({*FUNCTIONS, *SPECIAL, "nosuchfunction"}))
+
+
+class Maker:
+    """Makes expressions, jobs and records by chance."""
+
+    def __init__(self, seed: int, referring: bool = False) -> None:
+        self.rng = random.Random(seed)
+        self.referring = referring
+
+    def constant(self) -> Any:
+        kind = self.rng.randrange(9)
+        if kind < 2:
+            return self.rng.choice(NUMBERS) if self.rng.random() < 0.5 else self.rng.randrange(-5, 12)
+        if kind == 2:
+            return self.rng.choice(REALS)
+        if kind < 5:
+            return self.rng.choice(STRINGS)
+        if kind == 5:
+            return self.rng.random() < 0.5
+        if kind == 6:
+            return self.rng.choice((UNDEFINED, UNDEFINED, ERROR))
+        if kind == 7:
+            return [self.constant() for _ in range(self.rng.randrange(3))]
+        return {"x": self.rng.choice(NUMBERS), "Name": self.rng.choice(STRINGS)}
+
+    def expr(self, depth: int) -> Expr:
+        rng = self.rng
+        if depth <= 0 or rng.random() < 0.1:
+            return self.leaf()
+        kind = rng.randrange(14)
+        if kind < 4:
+            return Operation((rng.choice(BINARY),), (self.expr(depth - 1), self.expr(depth - 1)))
+        if kind == 4:
+            operators = rng.choice((("+", "-"), ("*", "/", "%"), ("==", "!="), ("+", "+")))
+            return Operation(operators, [self.expr(depth - 1) for _ in range(len(operators) + 1)])
+        if kind < 8:
+            count = rng.randrange(2, 5)
+            return Operation((rng.choice(("&&", "||")),) * (count - 1), [self.expr(depth - 1) for _ in range(count)])
+        if kind == 8:
+            return Operation((rng.choice("-+!~"),), (self.expr(depth - 1),))
+        if kind == 9:
+            then = None if rng.random() < 0.3 else self.expr(depth - 1)
+            return Conditional(self.expr(depth - 1), then, self.expr(depth - 1))
+        if kind < 12:
+            return self.call(depth)
+        if kind == 12:
+            return Select(self.expr(depth - 1), rng.choice(("x", "Name", "int")))
+        return Subscript(self.expr(depth - 1), self.expr(depth - 1))
+
+    def call(self, depth: int) -> Expr:
+        rng = self.rng
+        if rng.random() < 0.4:
+            held = Reference(rng.choice(OTHERS), "other")
+            item: Expr = Literal(rng.choice(STRINGS)) if rng.random() < 0.8 else self.expr(depth - 1)
+            if rng.random() < 0.5:
+                return Call("Member", (item, held) if rng.random() < 0.8 else (held, item))
+            found = Literal(rng.choice(PATTERNS)) if rng.random() < 0.8 else self.expr(depth - 1)
+            options = (Literal(rng.choice(("", "i", "I", "m", "z"))),) if rng.random() < 0.4 else ()
+            return Call("RegExp", (found, held, *options))
+        name = rng.choice(CALLS)
+        if name in SPECIAL and rng.random() < 0.8 and "match" in name:
+            inside = Operation((rng.choice(BINARY),), (Reference("x", "target"), self.expr(1)))
+            return Call(name, (Reference("ads", "other"), inside))
+        function = FUNCTIONS.get(name)
+        least, most = (function.least, min(function.most, function.least + 2)) if function else (2, 3)
+        count = rng.randint(least, most) if rng.random() < 0.95 else rng.randrange(4)
+        return Call(name, [self.expr(depth - 1) for _ in range(count)])
+
+    def leaf(self) -> Expr:
+        rng = self.rng
+        kind = rng.randrange(12)
+        if kind < 6:
+            return Reference(rng.choice(OTHERS), rng.choice(("other", "target", "OTHER")))
+        if kind < 8:
+            return Reference(rng.choice((*OWN, "none")), rng.choice((None, "self", "my", "root", ".", "parent")))
+        if kind == 8 and rng.random() < 0.2:
+            return Reference(rng.choice(("other", "self", "target", "root", "parent")), None)
+        if kind == 9 and rng.random() < 0.2:
+            return ClassAd([("x", self.expr(1)), ("int", self.expr(0))])
+        if kind == 10 and rng.random() < 0.5:
+            return ListExpr([self.expr(0) for _ in range(rng.randrange(3))])
+        return from_python(self.constant())
+
+    def job(self) -> ClassAd:
+        return ClassAd([(name, self.expr(self.rng.randrange(3))) for name in OWN if self.rng.random() < 0.8])
+
+    def record(self, number: int) -> CeRecord:
+        rng = self.rng
+        values: dict[str, Any] = {
+            "int": rng.choice(NUMBERS) if rng.random() < 0.2 else rng.randrange(8),
+            "real": rng.choice(REALS) if rng.random() < 0.5 else rng.randrange(8) / 2,
+            "text": rng.choice(STRINGS) + str(number),
+            "few": rng.choice(STRINGS),
+            "mixed": self.constant(),
+            "words": [rng.choice(STRINGS) for _ in range(rng.randrange(4))],
+            "list": [self.constant() for _ in range(rng.randrange(4))],
+            "ad": {"x": rng.randrange(4), "Name": rng.choice(STRINGS)},
+            "ads": [{"x": rng.choice((1, 2, "a", UNDEFINED))} for _ in range(rng.randrange(3))],
+            "odd": self.constant(),
+        }
+        ad = ClassAd((name, from_python(value)) for name, value in values.items() if rng.random() < 0.9)
+        if self.referring and rng.random() < 0.5:
+            ad.set("odd", self.expr(2))
+        return CeRecord(f"ce{number:03d}", f"ce{number:03d}", ad, (), "h")
+
+    def table(self, rows: int) -> Table:
+        return Table([self.record(number) for number in range(rows)])
+
+
+def sources() -> dict[str, Any]:
+    return {"clock": lambda: 1_700_000_000.5, "rng": lambda: 0.25, "success": lambda name: len(name) / 16}
+
+
+def truth_of(value: Value) -> int:
+    if isinstance(value, bool):
+        return int(value)
+    return (
+        {UNDEFINED: Truth.UNDEFINED, ERROR: Truth.ERROR}.get(value, Truth.OTHER)
+        if isinstance(value, (type(UNDEFINED), type(ERROR)))
+        else Truth.OTHER
+    )
+
+
+def check(table: Table, ad: ClassAd, expr: Expr) -> None:
+    """The table's three answers against the evaluator."""
+    values = [evaluate(expr, ad, record.ad, **sources()) for record in table.records]
+    wanted = [truth_of(value) for value in values]
+    told = f"{expr.text()} in {ad.text()}"
+    assert table.truth(ad, expr, **sources()).tolist() == wanted, told
+    assert table.where(ad, expr, **sources()).tolist() == [each == Truth.TRUE for each in wanted], told
+    numbers = table.exact_numbers(ad, expr, **sources())
+    found = [repr(numbers.at(row)) if ok else "" for row, ok in enumerate(numbers.ok.tolist())]
+    assert found == [repr(value) if type(value) in (int, float) else "" for value in values], told
+    reals = [float(value) for value in values if type(value) in (int, float)]  # type: ignore[arg-type]
+    assert repr(numbers.reals[numbers.ok].tolist()) == repr(reals), told
+
+
+@pytest.mark.parametrize("referring", [False, True], ids=["plain elements", "elements that hold expressions"])
+def test_random_expressions_on_heterogeneous_elements(referring: bool) -> None:
+    for seed in range(MANY // 40):
+        maker = Maker(seed, referring)
+        table = maker.table(25)
+        for _ in range(4):
+            ad = maker.job()
+            for _ in range(5 if referring else 10):
+                check(table, ad, maker.expr(maker.rng.randrange(1, 5)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 1 << 48), st.integers(0, 12), st.booleans())
+def test_any_expression_on_any_number_of_elements(seed: int, rows: int, referring: bool) -> None:
+    maker = Maker(seed, referring)
+    table = maker.table(rows)
+    for _ in range(3):
+        check(table, maker.job(), maker.expr(3))
