@@ -184,6 +184,30 @@ def nodes_progress(connection: Connection, job: JobId) -> list[tuple[JobId, Prog
     return [(JobId.parse(row["job_id"]), progress_of(row)) for row in rows]
 
 
+def node_states(connection: Connection, job: JobId) -> list[tuple[str, int]]:
+    """How many nodes, of those that are not purged, are in each phase; of those that have ended, how they ended."""
+    state = sa.func.coalesce(REQUESTS.c.end, REQUESTS.c.phase)
+    rows = connection.execute(
+        sa.select(state, sa.func.count()).where(REQUESTS.c.compound == str(job)).group_by(state).order_by(state)
+    )
+    return [(str(row[0]), int(row[1])) for row in rows]
+
+
+def waiting(connection: Connection, job: JobId, most: int) -> list[tuple[str, str]]:
+    """Identifiers of nodes that wait for a match, with the reasons, in node order."""
+    rows = connection.execute(
+        sa.select(REQUESTS.c.job_id, REQUESTS.c.reason)
+        .where(
+            REQUESTS.c.compound == str(job),
+            REQUESTS.c.phase == Phase.WAITING.value,
+            REQUESTS.c.reason.is_not(None),
+        )
+        .order_by(REQUESTS.c.node_index)
+        .limit(most)
+    )
+    return [(str(row[0]), str(row[1])) for row in rows]
+
+
 def forget(connection: Connection, job: JobId) -> None:
     """Drop a compound job that has ended, with its nodes."""
     done = connection.execute(

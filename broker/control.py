@@ -117,6 +117,28 @@ def ask(path: Path, request: Mapping[str, Any], deadline: float) -> dict[str, An
     return answer
 
 
+def explain(
+    path: Path, ad: str, owner: str, fqans: tuple[str, ...], deadline: float
+) -> dict[str, Any]:
+    """Ask the broker why a job matches where it does and nowhere else.
+
+    :param ad: the checked JDL.
+    :returns: a :class:`wsdl.explanation.Explanation` as JSON.
+    :raises GridError: see :func:`ask`.
+    """
+    found: dict[str, Any] = ask(path, {"op": "explain", "ad": ad, "owner": owner, "fqans": list(fqans)}, deadline)
+    return dict(found["explanation"])
+
+
+def story(path: Path, job: str, deadline: float) -> dict[str, Any]:
+    """Ask the broker where a job of its queue stands.
+
+    :returns: a :class:`wsdl.explanation.JobStory` as JSON.
+    :raises GridError: see :func:`ask`.
+    """
+    return dict(ask(path, {"op": "explain", "job": job}, deadline)["story"])
+
+
 def match(
     path: Path, ad: str, owner: str, fqans: tuple[str, ...], deadline: float
 ) -> MatchAnswer:

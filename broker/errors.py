@@ -5,6 +5,8 @@
     GridError
     ├── NoSuitableResource
     │   └── NothingMatches         with the lines that say why
+    ├── JobUnknown
+    │   └── JobNotQueued           the queue has no such job
     └── InternalFailure
         ├── BadCompound            the nodes of a compound job make no DAG
         ├── CeUnreachable          no answer: what was asked may or may not have happened
@@ -14,7 +16,20 @@
 
 from __future__ import annotations
 
-from grid.errors import InternalFailure
+from grid.errors import InternalFailure, JobUnknown
+
+
+class JobNotQueued(JobUnknown):
+    """The broker's queue has no such job: there never was one, it was purged, or it was not started.
+
+    :ivar job: its identifier.
+    """
+
+    def __init__(self, job: str) -> None:
+        self.job = job
+        super().__init__(
+            f"the broker knows no job {job}: either it was never started, or its output was fetched and it was purged"
+        )
 
 
 class BadCompound(InternalFailure):

@@ -14,6 +14,7 @@ from broker.explanation import explain, reason
 from broker.forwarding import forwarding_of
 from broker.job import Job
 from broker.ledger import Ledger
+from broker.matched import kept
 from broker.matchmaker import User, admits, match
 from broker.request import Request
 from broker.settings import BrokerSettings
@@ -31,6 +32,7 @@ class Placement:
 
     :ivar slots: how many the job takes there.
     :ivar jdl: the description that the element gets.
+    :ivar matched: the match as the queue keeps it (:mod:`broker.matched`).
     :ivar reason: why the request waits; it begins with a sentence of gLite's.
     :ivar until: when there may be one, seconds since 1970; None when nobody knows.
     """
@@ -38,6 +40,7 @@ class Placement:
     candidate: Candidate | None = None
     slots: int = 1
     jdl: str = ""
+    matched: str = ""
     reason: str = ""
     until: float | None = None
 
@@ -86,7 +89,8 @@ class Placements:
             return Placement(reason=f"{result.headline}; {choice.sentence()}", until=choice.until)
         chosen = choice.candidate
         told = self._for_the_lrms(job, chosen.record)
-        return Placement(chosen, job.slots, adapt(job.ad, chosen.ce_id, request.sequence_code, told).text())
+        jdl = adapt(job.ad, chosen.ce_id, request.sequence_code, told).text()
+        return Placement(chosen, job.slots, jdl, kept(result, chosen, time.time()))
 
     def adapted(self, request: Request) -> str:
         """The description for the element that was chosen; Requirements are forwarded if it is (still) known."""

@@ -129,6 +129,7 @@ class Planner:
             "reason": None,
             "told": 0,
             "told_at": None,
+            "matched": placement.matched,
             "next_try": now,
         }
         self._ledger.traffic.sent(choice.ce_id, str(request.job), placement.slots)

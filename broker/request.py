@@ -67,6 +67,8 @@ class Request:
     :ivar expiry: the end of waiting for a match; infinite while the node is held.
     :ivar told: how many reasons of this wait bookkeeping was told of, the last one at ``told_at``.
     :ivar compound: the compound job that this is a node of, with its place and name there.
+    :ivar matched: of the last match, as JSON: ``at`` (seconds since the epoch), ``rank``, the number of ``candidates``
+        and the next best of them (``others``).
     :ivar unmet: how many parents have not ended well yet.
     """
 
@@ -94,6 +96,7 @@ class Request:
     reason: str | None
     told: int = 0
     told_at: float | None = None
+    matched: str | None = None
     compound: JobId | None = None
     node_index: int | None = None
     node_name: str | None = None

@@ -15,6 +15,7 @@ from broker.ce_client import ComputingElements
 from broker.control import ControlServer
 from broker.dispatcher import Dispatcher
 from broker.engine import Engine
+from broker.explainer import Explainer
 from broker.explanation import explain, lines
 from broker.ledger import Ledger
 from broker.matchmaker import Job, match
@@ -68,6 +69,7 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
         settings.control_socket,
         {
             "match": _Matcher(supermarket, read_wms_requirements(settings.wms_requirements)),
+            "explain": Explainer(supermarket, ledger, read_wms_requirements(settings.wms_requirements)),
             "health": lambda _: _health(supermarket, ledger),
         },
     )

@@ -37,6 +37,7 @@ REQUESTS = sa.Table(
     sa.Column("reason", sa.Text),
     sa.Column("told", sa.Integer, nullable=False),  # reasons of this wait that L&B was told of
     sa.Column("told_at", sa.Float),
+    sa.Column("matched", sa.Text),  # JSON: when, with which rank, and what else could have been taken
     sa.Column("purge_ce", sa.Boolean, nullable=False),
     sa.Column("compound", sa.String(1024)),
     sa.Column("node_index", sa.Integer),

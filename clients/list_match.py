@@ -7,19 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from clients import delegation, endpoint, options, outputfile, result
+from clients import delegation, endpoint, explanation, options, outputfile, result
 from clients.command import run
 from clients.errors import ClientError, UsageError
-from clients.messages import bar, title_bar
+from clients.messages import WIDTH, bar, title_bar
 from clients.options import CommandLine, Syntax, excludes
 from clients.session import Session
 
 if TYPE_CHECKING:
     from jdl.tree import ClassAd
+    from wsdl.explanation import Explanation
 
 COMMAND: Final = "glite-wms-job-list-match"
 NOTHING: Final = "No Computing Element matching your job requirements has been found!"
 _SAVED_WIDTH: Final = 84
+_NOT_SERVED: Final = (
+    "this server does not serve explanations (it answers no POST to /explain);\n"
+    "what follows is all that its jobListMatch says"
+)
 _NOTHING_TEXT: Final = "\n".join(["", title_bar(f"{COMMAND} failure"), NOTHING, bar(), ""])
 
 SYNTAX: Final = Syntax(
@@ -33,6 +38,7 @@ SYNTAX: Final = Syntax(
             "Output",
             (
                 options.switch("rank", "show the rank of each computing element"),
+                options.switch("explain", "show why the job fits where it does, and what would help"),
                 options.valued("output", "<file>", "save the list to this file", "o"),
                 options.JSON,
                 options.PRETTY,
@@ -44,6 +50,7 @@ SYNTAX: Final = Syntax(
         excludes("autm-delegation", "delegationid"),
         excludes("config", "vo"),
         excludes("json", "debug", "output"),
+        excludes("explain", "output"),
     ),
 )
 
@@ -74,6 +81,11 @@ def work(session: Session) -> int:
     _refuse(ad)
     ad = jobdescription.finish(session, ad).ad
     identifier = delegation.chosen(session)
+    if session.line.has("explain"):
+        found = endpoint.attempt(session, lambda server: explanation.ask(server, ad))
+        if found is not None:
+            return _explain(session, found)
+        session.messages.warning("--explain", _NOT_SERVED)
     try:
         matches = endpoint.attempt(session, lambda server: _matches(server, identifier, ad))
     except RemoteFault as fault:
@@ -104,6 +116,19 @@ def _match(item: Any) -> Match:
     if isinstance(item, dict):
         return Match(str(item["name"]), int(item["size"]))
     return Match(str(item.name), int(item.size))
+
+
+def _explain(session: Session, found: Explanation) -> int:
+    """Show an explanation."""
+    from clients.explanationtable import table
+    from wsdl.records import as_json
+
+    if result.machine_readable(session):
+        result.print_json(session, {"result": "success", "explanation": as_json(found)})
+        return 0
+    title = title_bar(f"{COMMAND} Explanation", WIDTH)
+    session.messages.result("\n".join(["", title, "", *table(found), "", bar(), ""]))
+    return 0
 
 
 def _report(session: Session, matches: Sequence[Match], why: Sequence[str]) -> int:

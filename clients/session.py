@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Mapping
 from functools import cached_property
@@ -115,12 +116,26 @@ class Session:
         """The client for a port, made once for each deadline."""
         from wsdl.client import SoapClient
 
-        timeouts = self.configuration.soap_timeouts
-        timeout = timeouts.get(f"{operation.lower()}timeout", 0) or timeouts.get("globaltimeout", 0) or TIMEOUT
-        key = (wsdl, port, url, float(timeout))
+        timeout = self._deadline(operation)
+        key = (wsdl, port, url, timeout)
         if key not in self._clients:
-            self._clients[key] = SoapClient(wsdl, port, url, self.context, timeout=float(timeout))
+            self._clients[key] = SoapClient(wsdl, port, url, self.context, timeout=timeout)
         return self._clients[key]
+
+    def send(self, url: str, data: bytes, kind: str, operation: str) -> tuple[int, str, bytes]:
+        """POST a document that is no SOAP message: HTTP status, media type and bytes of the answer.
+
+        :param operation: whose deadline counts.
+        :raises wsdl.transport.ServiceUnreachable: there was no answer.
+        """
+        from wsdl.transport import HttpTransport
+
+        with contextlib.closing(HttpTransport(self.context, self._deadline(operation))) as transport:
+            return transport.send(url, data, kind)
+
+    def _deadline(self, operation: str) -> float:
+        timeouts = self.configuration.soap_timeouts
+        return float(timeouts.get(f"{operation.lower()}timeout", 0) or timeouts.get("globaltimeout", 0) or TIMEOUT)
 
     def close(self) -> None:
         """Close the kept connections."""

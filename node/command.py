@@ -104,6 +104,11 @@ def _node_commands(add: Callable[[str, object, str], argparse.ArgumentParser]) -
     sub.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+    sub = add("explain", _explain, "tell where a job stands, and why it has not matched")
+    _directory(sub)
+    sub.add_argument("job", metavar="JOBID", help="the job's identifier")
+    sub.add_argument("--json", action="store_true", help="print one JSON object (docs/matchmaking.md)")
+
     sub = add("drain", _drain, "refuse new work and serve the rest, or take new work again; without on or off: tell")
     _directory(sub)
     sub.add_argument("state", nargs="?", choices=("on", "off"), metavar="on|off", help="begin or end it")
@@ -192,6 +197,14 @@ def _status(options: argparse.Namespace) -> int:
         for line in report.lines():
             print(line)
     return 0 if report.ready else 3
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from node.explain import explained
+
+    for line in explained(options.directory.absolute(), options.job, as_document=options.json):
+        print(line)
+    return 0
 
 
 def _drain(options: argparse.Namespace) -> int:

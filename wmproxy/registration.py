@@ -164,15 +164,21 @@ class Registration:
         :raises GridError: as :meth:`register`.
         :raises NotForCompound: for a compound job, of which each node has matches of its own.
         """
-        delegation = self._delegation(caller, delegation_id)
-        request = self._checked(text, delegation.identity)
+        return self._for_matching(caller, text, self._delegation(caller, delegation_id).identity)
+
+    def check_for_explanation(self, caller: Identity, text: str) -> ClassAd:
+        """As :meth:`check_for_match` for a caller who delegates nothing: his own proxy counts."""
+        return self._for_matching(caller, text, caller)
+
+    def _for_matching(self, caller: Identity, text: str, runs_as: Identity) -> ClassAd:
+        request = self._checked(text, runs_as)
         if request.compound is not None:
             raise NotForCompound("Operation permitted only for normal job")
         ad = request.ad
-        ad.set("VirtualOrganisation", str(delegation.identity.vo))
+        ad.set("VirtualOrganisation", str(runs_as.vo))
         ad.set("CertificateSubject", caller.dn)
-        if delegation.identity.fqans:
-            ad.set("VOMS_FQAN", str(delegation.identity.fqans[0]))
+        if runs_as.fqans:
+            ad.set("VOMS_FQAN", str(runs_as.fqans[0]))
         return ad
 
     # -- steps -------------------------------------------------------------------------------------------

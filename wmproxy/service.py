@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from broker import queue
 from delegation.port import DelegationPort
@@ -33,6 +34,8 @@ from wmproxy.authorization import AuthorizationPoint
 from wmproxy.control import Controller
 from wmproxy.descriptions import Descriptions
 from wmproxy.drain import Drain
+from wmproxy.explanation import NAME as EXPLAIN
+from wmproxy.explanation import ExplanationResource
 from wmproxy.handover import Handovers
 from wmproxy.housekeeping import Housekeeping
 from wmproxy.ledger import Ledger
@@ -125,16 +128,20 @@ class Application:
         delegation = DelegationPort(delegations, authorization.delegator)
         self.owner = authenticator.owner
         contract = Contract.load("WMProxy.wsdl")
+        faults = FaultWriter(contract, hidden=_own_places(settings))
+        admission = Admission(authenticator.identify, self._parts.limiter(), Drain(settings.document_root))
         addresses = dict.fromkeys((PORT, DELEGATION_1, DELEGATION_2), settings.endpoint)
         self._soap: Wsgi = soap_application(
             contract,
             {PORT: port, DELEGATION_1: delegation, DELEGATION_2: delegation},
             Documents(["WMProxy.wsdl"], addresses),
-            fault=FaultWriter(contract, hidden=_own_places(settings)),
+            fault=faults,
             identify=authenticator.identify,
             declared=True,
-            wrap=Admission(authenticator.identify, self._parts.limiter(), Drain(settings.document_root)),
+            wrap=admission,
         )
+        self._explanations: Wsgi = ExplanationResource(settings, authorization, registration, admission, faults)
+        self._explain_path = f"{urlsplit(settings.endpoint).path.rstrip('/')}/{EXPLAIN}"
         self._files: Wsgi = FileTransfer(
             SandboxPolicy(sandboxes, authorization, self._parts.ledger, settings, self._parts.quota),
             authenticator.identify,
@@ -145,6 +152,8 @@ class Application:
         """One request."""
         if str(environ.get("PATH_INFO", "")).startswith(self._sandbox_path):
             return self._files(environ, start_response)
+        if environ.get("PATH_INFO") == self._explain_path:
+            return self._explanations(environ, start_response)
         return self._soap(environ, start_response)
 
     def close(self) -> None:

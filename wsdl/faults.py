@@ -129,12 +129,12 @@ class FaultWriter:
         """The fault for ``error`` in the answer of ``operation``; without detail when it is not known which."""
         code: FaultCode = "Server" if codes.fault_of(error.code) in _OURS else "Client"
         declared = None if operation is None else self.declared(operation, error.code)
-        error = self._shown(error)
+        error = self.shown(error)
         if operation is None or declared is None:
             return WireFault(code, error.description)
         return WireFault(code, error.description, self._detail(operation, declared, error))
 
-    def _shown(self, error: GridError) -> GridError:
+    def shown(self, error: GridError) -> GridError:
         """The error as the caller may see it: with all its causes, without the places where the service keeps its
         files."""
         texts = (error.description, *_causes(error))

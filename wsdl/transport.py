@@ -88,6 +88,16 @@ class HttpTransport:
             raise _unfit(address, response, content)
         return content
 
+    def send(self, address: str, data: bytes, kind: str) -> tuple[int, str, bytes]:
+        """POST a document that is no SOAP message: HTTP status, media type and bytes of the answer, whatever it is.
+
+        :param kind: the Content-Type of ``data``.
+        :raises ServiceUnreachable: no connection, no TLS, no answer in time.
+        :raises ConfigurationError: an https address without a TLS context.
+        """
+        response, content = self._exchange("POST", address, data, {"Content-Type": kind})
+        return response.status_code, _kind(response), content
+
     def get(self, address: str) -> tuple[int, str]:
         """HTTP status and text of a page that is plain text, as services offer beside SOAP.
 

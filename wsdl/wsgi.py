@@ -27,17 +27,22 @@ class RequestRefused(Exception):
         super().__init__(text)
 
 
-def read_body(environ: Mapping[str, Any], limit: int) -> bytes:
+def read_body(
+    environ: Mapping[str, Any],
+    limit: int,
+    kinds: frozenset[str] = _XML_TYPES,
+    wanted: str = "a SOAP request has the Content-Type text/xml",
+) -> bytes:
     """The body of a POST, at most ``limit`` bytes.
 
-    Only XML content types are taken: a browser that another site sends here with the user's certificate can post
-    forms and plain text, but no XML, without being asked first (CORS).
-
+    :param kinds: the content types that are taken, by default those of XML.  They are never those of forms and plain
+        text, which a browser that another site sends here with the user's certificate posts unasked (CORS).
+    :param wanted: what is said about other content types.
     :raises RequestRefused: for other content types and encodings, an absent length, too many bytes, a short body.
     """
     kind = str(environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()
-    if kind not in _XML_TYPES:
-        raise RequestRefused("415 Unsupported Media Type", "a SOAP request has the Content-Type text/xml")
+    if kind not in kinds:
+        raise RequestRefused("415 Unsupported Media Type", wanted)
     if str(environ.get("HTTP_CONTENT_ENCODING", "identity")).strip().lower() not in ("", "identity"):
         raise RequestRefused("415 Unsupported Media Type", "compressed requests are not taken")
     declared = str(environ.get("CONTENT_LENGTH") or "").strip()
