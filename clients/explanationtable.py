@@ -41,7 +41,7 @@ def table(explanation: Explanation) -> list[str]:
     elif explanation.nearest:
         lines += ["", *wrapped(f"The nearest computing element fails {explanation.nearest} conditions at once.", 0)]
     lines += _section("Probably mistakes", [each.sentence for each in explanation.mistakes])
-    if explanation.conditions:
+    if explanation.conditions and explanation.conditions[0].asked:
         lines += ["", *_conditions(explanation.conditions)]
     lines += [*_access(explanation.access), *_others(explanation), *_picture(explanation)]
     return lines
@@ -75,11 +75,30 @@ def story(told: JobStory) -> list[str]:
 
 
 def wrapped(text: str, indent: int, first: str = "") -> list[str]:
-    """A sentence in lines of 80 columns; names of computing elements are not broken."""
+    """A sentence, or JDL, in lines of 80 columns; names of computing elements are not broken."""
     pad = " " * indent
     return wrap(
-        text, WIDTH, initial_indent=first or pad, subsequent_indent=pad, break_long_words=False, break_on_hyphens=False
+        _spaced(text),
+        WIDTH,
+        initial_indent=first or pad,
+        subsequent_indent=pad,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
+
+
+def _spaced(text: str) -> str:
+    """The text with a blank behind each comma that is not in a string, so that there is a place to break the line."""
+    shown: list[str] = []
+    inside = escaped = False
+    for character, after in zip(text, [*text[1:], " "], strict=True):
+        shown.append(character)
+        if character == '"' and not escaped:
+            inside = not inside
+        elif character == "," and not inside and after != " ":
+            shown.append(" ")
+        escaped = inside and character == "\\" and not escaped
+    return "".join(shown)
 
 
 def _section(title: str, sentences: Sequence[str]) -> list[str]:
@@ -101,7 +120,8 @@ def _funnel(explanation: Explanation) -> Iterator[str]:
 
 def _change(number: int, change: Change) -> Iterator[str]:
     then = f"{change.matches} match" if change.matches != 1 else "1 matches"
-    more = f", {change.without} without the condition" if change.without > change.matches else ""
+    left_out = "it" if len(change.edits) == 1 else "them"
+    more = f"; {change.without} if you leave {left_out} out" if change.without > change.matches else ""
     yield f"  {number}. {then} then{more}"
     for edit in change.edits:
         if edit.attribute == "Requirements":
@@ -117,7 +137,7 @@ def _change(number: int, change: Change) -> Iterator[str]:
 
 def _conditions(conditions: Sequence[Condition]) -> Iterator[str]:
     asked = conditions[0].asked
-    yield f"Conditions, asked of the {asked} computing elements that admit this user and take jobs"
+    yield f"Conditions, on the {asked} elements that admit this user and take jobs"
     yield f"{'fail':>{_NUMBER}}{'alone':>{_NUMBER}}  condition"
     pad = 2 * _NUMBER + 2
     for each in conditions:
@@ -152,9 +172,10 @@ def _access(access: Access) -> Iterator[str]:
     yield f"Access: {access.refused} refuse this user ({who}), {access.would_match} of them meet everything else"
     if access.denied:
         yield f"  {access.denied} have a DENY rule for the user"
-    if access.openings:
+    openings = [each for each in access.openings if each.would_match or each.own]
+    if openings:
         yield f"{'have':>{_NUMBER}}{'match':>{_NUMBER}}  the rule"
-    for each in access.openings:
+    for each in openings:
         own = "  (in the proxy, but not first)" if each.own else ""
         yield f"{each.elements:>{_NUMBER}}{each.would_match or '-':>{_NUMBER}}  {each.rule}{own}"
     for refusal in access.examples:

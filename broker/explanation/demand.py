@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from broker.explanation.clause import reads_other
+from broker.explanation.clause import is_other, reads_other
 from broker.matchmaker import Job
 from jdl.evaluate import compile as compiled
 from jdl.scope import scope_of
@@ -78,7 +78,9 @@ def _of_call(expr: Call, job: Job) -> Demand | None:
 
 def _demand(subject: Expr, operator: str, wanted: Expr, job: Job) -> Demand | None:
     value = _constant(wanted, job)
-    return None if isinstance(value, (Record, tuple)) else Demand(subject, operator, value)
+    if isinstance(value, (Record, tuple)) or (isinstance(value, bool) and not is_other(subject)):
+        return None  # (a || b) =!= false says nothing of values
+    return Demand(subject, operator, value)
 
 
 def _constant(expr: Expr, job: Job) -> Value:

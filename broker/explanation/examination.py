@@ -52,6 +52,7 @@ class Examination:
     ) -> None:
         moment, drawn = clock(), rng()
         self._sources: Any = {"clock": lambda: moment, "rng": lambda: drawn, "success": success}
+        self._truths: dict[Expr, npt.NDArray[np.int8]] = {}
         self.job = job
         self.user = user
         self.snapshot = snapshot
@@ -93,7 +94,12 @@ class Examination:
 
     def truth(self, expr: Expr, ad: ClassAd | None = None) -> npt.NDArray[np.int8]:
         """What an expression of the job is on each record (:meth:`broker.table.Table.truth`)."""
-        return self.table.truth(ad if ad is not None else self.job.ad, expr, **self._sources)
+        if ad is not None:
+            return self.table.truth(ad, expr, **self._sources)
+        found = self._truths.get(expr)
+        if found is None:
+            found = self._truths[expr] = self.table.truth(self.job.ad, expr, **self._sources)
+        return found
 
     def ranks(self, expr: Expr, ad: ClassAd | None = None) -> tuple[npt.NDArray[np.float64], Mask]:
         """The numbers that an expression is, and where it is one."""

@@ -150,7 +150,8 @@ def reason(explanation: Explanation, headline: str = "") -> str:
         parts += explanation.picture.problems[:1]
     parts += dict.fromkeys(mistake.sentence for mistake in explanation.mistakes[:3])
     hopeless = [each for each in explanation.conditions if each.failed and each.failed == each.asked]
-    parts += [_briefly(each) for each in (hopeless or explanation.conditions[:2])[:3] if each.failed]
+    told = [each for each in (hopeless or explanation.conditions[:2])[:3] if each.failed and not each.remarks]
+    parts += [_briefly(each) for each in told]
     if explanation.changes:
         change = explanation.changes[0]
         parts.append(f"smallest change: {_change(change).rpartition(' (')[0]}")
