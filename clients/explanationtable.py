@@ -68,7 +68,7 @@ def story(told: JobStory) -> list[str]:
         lines += ["", "Reason as its user was told", *wrapped(told.reason, 2)]
     if told.next_try:
         until = f" and waits until {told.expires}" if told.expires else ""
-        lines += ["", f"It is matched again at {told.next_try}{until}."]
+        lines += ["", *wrapped(f"It is matched again at {told.next_try}{until}.", 0)]
     if told.explanation is not None:
         lines += ["", "-" * WIDTH, *table(told.explanation)]
     return lines
@@ -171,7 +171,7 @@ def _access(access: Access) -> Iterator[str]:
     yield ""
     yield f"Access: {access.refused} refuse this user ({who}), {access.would_match} of them meet everything else"
     if access.denied:
-        yield f"  {access.denied} have a DENY rule for the user"
+        yield f"  {access.denied} {'has' if access.denied == 1 else 'have'} a DENY rule for the user"
     openings = [each for each in access.openings if each.would_match or each.own]
     if openings:
         yield f"{'have':>{_NUMBER}}{'match':>{_NUMBER}}  the rule"

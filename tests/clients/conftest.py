@@ -141,6 +141,7 @@ class FakeGrid:
     jdl: str = ""
     describe: Callable[[str], str] | None = None  # getJDL, when ``jdl`` does not do
     proxy_info: ProxyInfoStruct | None = None
+    explanation: tuple[str, bytes] | None = None  # HTTP status and JSON; None: a server that serves none
 
     def note(self, operation: str, **parts: Any) -> None:
         asked(operation, "permit")
@@ -383,6 +384,13 @@ def _application(grid: FakeGrid, key: Any) -> Any:
 
     def application(environ: dict[str, Any], start_response: Any) -> Any:
         path = environ["PATH_INFO"]
+        if path == f"{PATH}/explain":
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode()
+            grid.calls.append(("explain", {"jdl": body, "kind": environ["CONTENT_TYPE"]}))
+            status, answer = grid.explanation or ("404 Not Found", b"<html>no such page</html>")
+            kind = "application/json" if grid.explanation else "text/html"
+            start_response(status, [("Content-Type", kind), ("Content-Length", str(len(answer)))])
+            return [answer]
         chosen = wms if path == PATH else files if path.startswith("/files/") else lb
         return chosen(environ, start_response)
 
