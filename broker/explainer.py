@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,5 +46,13 @@ class Explainer:
 
     def _explained(self, ad: str, owner: str, fqans: tuple[str, ...]) -> Explanation:
         user = User(owner, tuple(Fqan.parse(str(text)) for text in fqans))
-        snapshot = self._supermarket.snapshot()
-        return explain(Job(parse(ad)), snapshot, user, wms_requirements=self._wms_requirements)
+        standings = self._ledger.standings
+        now = time.time()
+        return explain(
+            Job(parse(ad)),
+            self._supermarket.snapshot(),
+            user,
+            wms_requirements=self._wms_requirements,
+            set_aside={each.ce_id: standings.sentence(each).removeprefix(f"{each.ce_id} ") for each in standings.set_aside() if each.held(now)},
+            success=standings.success,
+        )

@@ -81,7 +81,7 @@ class Placements:
             ),
         )
         if not result.candidates:
-            why = explain(job, snapshot, user, wms_requirements=demands)
+            why = explain(job, snapshot, user, wms_requirements=demands, success=success)
             return Placement(reason=reason(why, result.headline))
         seen_at = snapshot.taken_at.timestamp() - self._settings.information_delay
         choice = self._chooser.choose(job, result, seen_at)

@@ -17,7 +17,7 @@ _STAGES: Final = {
     "requirements": "meet the Requirements",
     "rank": "have a number as Rank",
     "data": "can reach the data",
-    "available": "are not left alone for a while",
+    "available": "are not set aside for a while",
 }
 _NUMBER: Final = 7
 """Columns of a number and the blank before it."""
@@ -183,8 +183,8 @@ def _access(access: Access) -> Iterator[str]:
 
 
 def _others(explanation: Explanation) -> Iterator[str]:
-    held = [f"{each.ce_id}: {each.why}" for each in explanation.held]
-    yield from _section("Left alone for a while, though they fit", held)
+    held = [f"{each.ce_id}: {each.why}" for each in explanation.aside]
+    yield from _section("Set aside for a while, though they fit", held)
     if explanation.closed_count:
         states = [f"{each.ce_id} is {each.why}" for each in explanation.closed]
         more = explanation.closed_count - len(states)

@@ -185,8 +185,8 @@ class Access:
 
 
 @dataclass(frozen=True)
-class Held:
-    """An element that would match and is left alone for a while, and why."""
+class Aside:
+    """An element that would match and is set aside for a while, and why."""
 
     ce_id: str
     why: str
@@ -230,7 +230,7 @@ class Explanation:
     access: Access = Access()
     closed: tuple[Refusal, ...] = ()
     closed_count: int = 0
-    held: tuple[Held, ...] = ()
+    aside: tuple[Aside, ...] = ()
     notes: tuple[str, ...] = ()
     nearest: int = 0
     rank: str = ""

@@ -35,7 +35,7 @@ class Examination:
     :ivar conditions: the terms of the Requirements, those of the WMS's own, and Rank, in this order.
     :ivar holds: for each of them a mask of where it is true (of Rank: where it is a number).
     :ivar asked: records that admit the user and take jobs.
-    :ivar left_alone: computing elements that would match and are left alone for a while, and why.
+    :ivar set_aside: computing elements that would match and are set aside for a while, and why.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Examination:
         user: User,
         *,
         wms_requirements: Expr | None = WMS_REQUIREMENTS,
-        left_alone: Mapping[str, str] | None = None,
+        set_aside: Mapping[str, str] | None = None,
         clock: Clock = time.time,
         rng: Random = random.random,
         success: Success | None = None,
@@ -57,7 +57,7 @@ class Examination:
         self.user = user
         self.snapshot = snapshot
         self.table = snapshot.table
-        self.left_alone = left_alone or {}
+        self.set_aside = set_aside or {}
         self.wms_requirements = wms_requirements
         ids: dict[str, int] = {}
         places = [ids.setdefault(record.ce_id, len(ids)) for record in snapshot.records]
@@ -156,10 +156,10 @@ class Examination:
 
     @cached_property
     def available(self) -> Mask:
-        """Records that are not left alone for a while."""
-        if not self.left_alone:
+        """Records that are not set aside for a while."""
+        if not self.set_aside:
             return np.ones(len(self._element), dtype=np.bool_)
-        return self.of(np.array([each not in self.left_alone for each in self.ce_ids], dtype=np.bool_))
+        return self.of(np.array([each not in self.set_aside for each in self.ce_ids], dtype=np.bool_))
 
     @cached_property
     def matching(self) -> Mask:

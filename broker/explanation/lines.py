@@ -24,7 +24,7 @@ _STAGES: Final = {
     "wms": "meet the conditions of this WMS",
     "requirements": "meet the Requirements",
     "rank": "have a Rank",
-    "available": "are not left alone",
+    "available": "are not set aside",
 }
 
 
@@ -59,9 +59,9 @@ def _lines(each: Explanation) -> Iterator[str]:
     yield from (_condition(condition) for condition in failing[:_CONDITIONS])
     if len(failing) > _CONDITIONS:
         yield f"and {len(failing) - _CONDITIONS} more conditions fail somewhere"
-    if each.held:
-        held = [f"{one.ce_id} ({one.why})" for one in each.held]
-        yield f"left alone for a while, though fit: {listed(held)}"
+    if each.aside:
+        held = [f"{one.ce_id} ({one.why})" for one in each.aside]
+        yield f"set aside for a while, though fit: {listed(held)}"
     if each.closed_count:
         states = listed([f"{one.ce_id} is {one.why}" for one in each.closed], total=each.closed_count)
         yield f"{count(each.closed_count, 'takes', 'take')} no jobs at present: {states}"

@@ -23,12 +23,12 @@ from grid import clock as wall
 from infosys.access import User
 from jdl.scope import Clock, Random, Success
 from jdl.tree import Expr
-from wsdl.explanation import VERSION, Explanation, Held, Match, Mistake, Picture, Refusal, Stage
+from wsdl.explanation import VERSION, Aside, Explanation, Match, Mistake, Picture, Refusal, Stage
 
 MAX_BEST: Final = 10
 """Matching elements that are named."""
 MAX_CLOSED: Final = 5
-MAX_HELD: Final = 10
+MAX_ASIDE: Final = 10
 MAX_MISTAKES: Final = 10
 MAX_PROBLEMS: Final = 10
 
@@ -39,21 +39,21 @@ def explain(
     user: User,
     *,
     wms_requirements: Expr | None = WMS_REQUIREMENTS,
-    left_alone: Mapping[str, str] | None = None,
+    set_aside: Mapping[str, str] | None = None,
     clock: Clock = time.time,
     rng: Random = random.random,
     success: Success | None = None,
 ) -> Explanation:
     """Find what stands between a job and the computing elements.
 
-    :param left_alone: computing elements that are not used for a while, and why.
+    :param set_aside: computing elements that are not used for a while, and why.
     """
     ex = Examination(
         job,
         snapshot,
         user,
         wms_requirements=wms_requirements,
-        left_alone=left_alone,
+        set_aside=set_aside,
         clock=clock,
         rng=rng,
         success=success,
@@ -78,7 +78,7 @@ def explain(
         access_of(ex),
         _closed(ex, closed),
         int(closed.sum()),
-        _held(ex),
+        _aside(ex),
         (),
         changes.nearest if changes is not None else 0,
         shown(job.rank.text()),
@@ -107,7 +107,7 @@ def _stages(ex: Examination) -> tuple[Stage, ...]:
         Stage("requirements", ex.count(ex.passed("wms", "job", "cost"))),
         Stage("rank", ex.count(ex.passed("wms", "job", "cost", "rank"))),
     ]
-    if ex.left_alone:
+    if ex.set_aside:
         stages.append(Stage("available", ex.count(ex.matching)))
     return tuple(stages)
 
@@ -118,7 +118,7 @@ _LOST: Final = {
     "wms": "none of {before} that admit this user and take jobs meets the conditions of this WMS",
     "requirements": "none of {before} that admit this user and take jobs meets the Requirements",
     "rank": "Rank is not a number on any of {before} that meet the Requirements",
-    "available": "{before} would match, and all of them are left alone for a while",
+    "available": "{before} would match, and all of them are set aside for a while",
 }
 
 
@@ -155,11 +155,11 @@ def _closed(ex: Examination, closed: np.ndarray) -> tuple[Refusal, ...]:
     return tuple(Refusal(shown(ce_id), state) for ce_id, state in states.items())
 
 
-def _held(ex: Examination) -> tuple[Held, ...]:
-    if not ex.left_alone:
+def _aside(ex: Examination) -> tuple[Aside, ...]:
+    if not ex.set_aside:
         return ()
     names = ex.names(ex.elements(ex.asked & ex.fitting & ~ex.available))
-    return tuple(Held(shown(each), shown(ex.left_alone[each])) for each in names[:MAX_HELD])
+    return tuple(Aside(shown(each), shown(ex.set_aside[each])) for each in names[:MAX_ASIDE])
 
 
 def _of_the_named(ex: Examination, text: str) -> Explanation:

@@ -211,10 +211,10 @@ def test_elements_that_take_no_jobs_are_told(element: Records) -> None:
     assert "1 takes no jobs at present: a:8443/cream-fork-short is Draining" in found
 
 
-def test_elements_that_are_left_alone_are_told_with_the_reason(three: Snapshot) -> None:
-    found = explained(three, f"{MEMORY} > 1000", left_alone={GOOD: "3 of 4 jobs failed there"})
-    assert found.verdict == "no computing element matches: 1 would match, and all of them are left alone for a while"
-    assert f"left alone for a while, though fit: {GOOD} (3 of 4 jobs failed there)" in lines(found)
+def test_elements_that_are_set_aside_are_told_with_the_reason(three: Snapshot) -> None:
+    found = explained(three, f"{MEMORY} > 1000", set_aside={GOOD: "3 of 4 jobs failed there"})
+    assert found.verdict == "no computing element matches: 1 would match, and all of them are set aside for a while"
+    assert f"set aside for a while, though fit: {GOOD} (3 of 4 jobs failed there)" in lines(found)
 
 
 def test_conditions_of_the_wms_are_told_as_such(element: Records) -> None:

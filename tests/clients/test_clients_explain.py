@@ -12,12 +12,12 @@ from wsdl.explanation import (
     VERSION,
     Access,
     Alternative,
+    Aside,
     Change,
     Choice,
     Condition,
     Edit,
     Explanation,
-    Held,
     JobStory,
     Match,
     Mistake,
@@ -56,7 +56,7 @@ FOUND = Explanation(
     ),
     closed=(Refusal(CE, "Draining"),),
     closed_count=2,
-    held=(Held(CE, "3 of 4 jobs failed"),),
+    aside=(Aside(CE, "3 of 4 jobs failed"),),
     nearest=1,
 )  # fmt: skip
 
@@ -97,7 +97,7 @@ Access: 8 refuse this user (/vo), 3 of them meet everything else
       7      3  VO:cms
   - ce1.example.org:8443/cream-pbs-long (admits VO:cms)
 
-Left alone for a while, though they fit
+Set aside for a while, though they fit
   - ce1.example.org:8443/cream-pbs-long: 3 of 4 jobs failed
 
 Take no jobs at present
