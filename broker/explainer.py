@@ -53,6 +53,10 @@ class Explainer:
             self._supermarket.snapshot(),
             user,
             wms_requirements=self._wms_requirements,
-            set_aside={each.ce_id: standings.sentence(each).removeprefix(f"{each.ce_id} ") for each in standings.set_aside() if each.held(now)},
+            set_aside={
+                each.ce_id: standings.sentence(each).removeprefix(f"{each.ce_id} ")
+                for each in standings.set_aside()
+                if each.held(now)
+            },
             success=standings.success,
         )
