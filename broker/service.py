@@ -26,7 +26,6 @@ from broker.wms_requirements import read_wms_requirements
 from grid.doorbell import Doorbell, ring
 from grid.fqan import Fqan
 from infosys.access import User
-from infosys.client import LdapSource
 from jdl.parser import parse
 from jdl.tree import Expr
 from storage import schema
@@ -35,8 +34,6 @@ from storage.engine import open_engine
 log = logging.getLogger("wms.broker")
 
 _PURGE_PERIOD = 20.0
-_EMPTY_PERIOD = 1.0
-"""Seconds between purchases while nothing is known, as when a node is being started."""
 
 
 def create_schema(settings: BrokerSettings) -> None:
@@ -55,10 +52,13 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
     scheduler = BackgroundScheduler(daemon=True, timezone=UTC)
     scheduler.start()
     supermarket = Supermarket(
-        [LdapSource(url, base) for url, base in settings.information_sources],
+        settings.information_sources,
         refresh=settings.refresh_period,
+        whole_refresh=settings.full_refresh_period,
         lifetime=settings.entry_lifetime,
         blacklist=settings.blacklist,
+        pictures=settings.picture_directory,
+        memory=settings.purchase_memory,
         scheduler=scheduler,
     )
     supermarket.subscribe(Rouser(ledger, lambda: wake(settings)))
@@ -79,13 +79,6 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
             dispatcher = Dispatcher(settings, ledger, planner, engine, elements, bell)
             scheduler.add_job(dispatcher.purge, "interval", seconds=_PURGE_PERIOD, max_instances=1, coalesce=True)
             log.info("the broker knows %d computing elements", len(supermarket.snapshot().records))
-            scheduler.add_job(
-                lambda: None if supermarket.snapshot().records else supermarket.refresh_now(),
-                "interval",
-                seconds=_EMPTY_PERIOD,
-                max_instances=1,
-                coalesce=True,
-            )
             dispatcher.run(stop)
     finally:
         control.close()

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from broker.source import InformationSource
 from broker.standing import StandingRules
+from grid.errors import ConfigurationError
+
+MIN_MEMORY = 256 << 20
+"""Bytes; less does not even hold the program that buys."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +20,12 @@ class BrokerSettings:
     :ivar database_url: the database that WMProxy and broker share.
     :ivar control_socket: Unix socket on which the broker answers match requests.
     :ivar doorbell: Unix datagram socket that is rung when a request was queued.
-    :ivar information_sources: ``(URL, base DN)`` of the BDIIs.
+    :ivar information_sources: the BDIIs, the one that counts most first.
+    :ivar picture_directory: where the last good answers of the sources are kept; None for nowhere.
+    :ivar refresh_period: between two looks at what changes by the minute (states of queues).
+    :ivar full_refresh_period: between two purchases of everything that the sources publish.
+    :ivar entry_lifetime: how long an element is shown after it was last seen.
+    :ivar purchase_memory: bytes that the purchase from one source may take.
     :ivar host_credential: PEM with certificate and key of this host (status queries to the CEs).
     :ivar certificate_directory: trusted CAs with their CRLs.
     :ivar host: this host's name, written into events.
@@ -42,15 +52,18 @@ class BrokerSettings:
     database_url: str
     control_socket: Path
     doorbell: Path
-    information_sources: tuple[tuple[str, str], ...]
+    information_sources: tuple[InformationSource, ...]
     host_credential: Path
     certificate_directory: Path
     journal_directory: Path
     interlogger_doorbell: Path
     host: str = "localhost"
     worker_threads: int = 5
+    picture_directory: Path | None = None
     refresh_period: float = 60.0
+    full_refresh_period: float = 300.0
     entry_lifetime: float = 900.0
+    purchase_memory: int = 2 << 30
     match_retry_period: float = 300.0
     expiry_period: float = 86_400.0
     max_retry_count: int = 10
@@ -72,6 +85,25 @@ class BrokerSettings:
     blacklist: tuple[str, ...] = field(default=())
     ce_forward_parameters: tuple[str, ...] = ()
     propagate_to_lrms: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        named = [(each.url, each.base) for each in self.information_sources]
+        if len(set(named)) < len(named):
+            raise ConfigurationError("[[broker.source]]: one information source is named twice")
+        if not 0 < self.refresh_period <= self.full_refresh_period:
+            raise ConfigurationError(
+                "[broker] refresh must be more than 0 s and at most full_refresh, "
+                f"not {self.refresh_period:g} s and {self.full_refresh_period:g} s"
+            )
+        if self.entry_lifetime <= self.refresh_period:
+            raise ConfigurationError(
+                f"[broker] entry_lifetime must be more than refresh, or all elements are gone between two looks; "
+                f"it is {self.entry_lifetime:g} s"
+            )
+        if self.purchase_memory < MIN_MEMORY:
+            raise ConfigurationError(
+                f"[broker] purchase_memory must be {MIN_MEMORY >> 20} MiB or more, not {self.purchase_memory >> 20} MiB"
+            )
 
     @property
     def standing_rules(self) -> StandingRules:

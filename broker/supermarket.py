@@ -1,7 +1,9 @@
 """The information supermarket: the last good picture of the computing elements, refreshed in the background.
 
 Readers get an immutable :class:`Snapshot`; a new one is made beside it and put in its place, so nobody ever sees half
-of a purchase.  A source that fails keeps its last good records until they expire.
+of a purchase.  Everything is bought now and then, what changes by the minute in between; each purchase is made by a
+process of its own (:mod:`broker.errand`), so that matchmaking goes on.  A source that fails keeps its last good
+records until they expire, across a restart too (:mod:`broker.picture`).
 """
 
 from __future__ import annotations
@@ -9,29 +11,43 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from broker.blacklist import read_blacklist
+from broker.collector import Collector
+from broker.errand import Errand, Goods, PurchaseFailed
+from broker.picture import picture_of, sweep
+from broker.purchase import STATES, STORED, WHOLE, Order
+from broker.shelf import Bill, Shelf, wall_to_monotonic
+from broker.source import InformationSource
 from broker.table import Table
 from grid import clock
-from grid.errors import GridError
-from infosys.ce_ads import ADS_FILTER, CeRecord, assemble, with_close_storage
-from infosys.client import LdapSource
-from infosys.schema import Schema
+from grid.files import make_directory
+from infosys import names
+from infosys.ce_ads import CeRecord, with_close_storage
 from infosys.se_ads import SeRecord, by_id
+from jdl.values import Record
 
 log = logging.getLogger("wms.broker")
 
 MAX_PURCHASERS: Final = 8
 """Sources that are read at the same time."""
+_FIRST_PAUSE: Final = 1.0
+"""Seconds until a source that has never answered, or knows no element, is asked again; doubled each time."""
+_LET_GO: Final = 200
+"""Records that are given back at a time; to give back all at once would stop every thread for 0.1 s."""
+_LET_GO_WAIT: Final = 5.0
+"""Seconds for the readers of the snapshot before to end."""
 
 
 @dataclass(frozen=True)
@@ -62,65 +78,86 @@ class Snapshot:
         return self
 
 
-@dataclass(slots=True)
-class _Shelf:
-    """What is known from one source."""
+@dataclass(frozen=True)
+class Stock:
+    """One record on the shelves, for operators.
 
-    source: LdapSource
-    schema: Schema | None = None
-    records: tuple[CeRecord, ...] = ()
-    storage: tuple[SeRecord, ...] = ()
-    good_at: float | None = None
-    problems: tuple[str, ...] = ()
-    failure: str = ""
+    :ivar age: seconds since it was last seen.  :ivar left: seconds until it expires.
+    """
+
+    source: str
+    record: CeRecord | SeRecord
+    age: float
+    left: float
 
 
 class Supermarket:
     """Buys from information sources, and shows what it has.
 
-    :param sources: the BDIIs; of records with one key the first source's counts.
-    :param refresh: seconds between two purchases.
-    :param lifetime: seconds that records are shown after the purchase that brought them.
+    Of a computing element that several sources know the first source whose last answer was good counts, whole.
+
+    :param sources: the BDIIs, the one that counts most first.
+    :param refresh: seconds between two looks at what changes by the minute.
+    :param whole_refresh: seconds between two purchases of everything.
+    :param lifetime: seconds that a record is shown after it was last seen.
     :param blacklist: regular expressions of the operator; a record whose key one of them matches whole is left out.
+    :param pictures: a directory for the last good answers; None keeps none.
+    :param memory: bytes that a purchase may take.
     :param scheduler: an APScheduler to put the purchases on; without one the supermarket has its own.
     :raises ConfigurationError: when a blacklist expression cannot be read.
     """
 
     def __init__(
         self,
-        sources: Sequence[LdapSource],
+        sources: Sequence[InformationSource],
         *,
         refresh: float = 60.0,
+        whole_refresh: float = 300.0,
         lifetime: float = 900.0,
         blacklist: Iterable[str] = (),
+        pictures: Path | None = None,
+        memory: int = 2 << 30,
         scheduler: Any | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._shelves = [_Shelf(source) for source in sources]
+        self._shelves = [Shelf(source) for source in sources]
         self._refresh = refresh
+        self._whole_refresh = whole_refresh
         self._lifetime = lifetime
         self._blacklist = read_blacklist(blacklist)
+        self._pictures = pictures
+        self._memory = memory
         self._own_scheduler = scheduler is None
         self._scheduler = scheduler
-        self._job: Any | None = None
+        self._jobs: list[Any] = []
         self._monotonic = monotonic
         self._buying = threading.Lock()
+        self._collector = Collector()
+        self._errands: set[Errand] = set()
+        self._closed = threading.Event()
         self._snapshot = Snapshot()
         self._expires: float | None = None
         self._listeners: list[Callable[[Snapshot], None]] = []
 
     def start(self) -> Supermarket:
-        """Buy once before returning, then every ``refresh`` seconds until :meth:`close`.
+        """Buy once before returning, then again and again until :meth:`close`.
 
-        A first purchase that fails is no error: the snapshot is empty and says why.
+        A first purchase that fails is no error: then the picture on disk is shown, or the snapshot is empty; both say
+        why.
         """
+        if self._pictures is not None:
+            make_directory(self._pictures, 0o700)
+            sweep(self._pictures, {path for shelf in self._shelves if (path := self._picture(shelf)) is not None})
         self.refresh_now()
         if self._scheduler is None:
             self._scheduler = BackgroundScheduler(daemon=True, timezone=UTC)
             self._scheduler.start()
-        self._job = self._scheduler.add_job(
-            self.refresh_now, "interval", seconds=self._refresh, max_instances=1, coalesce=True, misfire_grace_time=None
-        )
+        for buy, seconds in ((self._buy_due, self._refresh), (self._buy_first, min(_FIRST_PAUSE, self._refresh))):
+            self._jobs.append(
+                self._scheduler.add_job(
+                    buy, "interval", seconds=seconds, max_instances=1, coalesce=True, misfire_grace_time=None
+                )
+            )
         return self
 
     def snapshot(self) -> Snapshot:
@@ -134,28 +171,47 @@ class Supermarket:
         return self._snapshot
 
     def refresh_now(self) -> Snapshot:
-        """Buy from every source and give what is known then.  Sources that fail are told in the problems."""
-        with self._buying:
-            if self._shelves:
-                with ThreadPoolExecutor(min(MAX_PURCHASERS, len(self._shelves)), "purchaser") as pool:
-                    list(pool.map(self._purchase, self._shelves))
-            shown = self._show()
-        for listener in tuple(self._listeners):
-            listener(shown)
-        return shown
+        """Buy everything from every source and give what is known then.  Sources that fail are told in the problems."""
+        return self._buy({id(shelf): WHOLE for shelf in self._shelves})
 
     def subscribe(self, listener: Callable[[Snapshot], None]) -> None:
         """Call ``listener`` with the new snapshot after each purchase, in the purchasing thread; it must be quick."""
         self._listeners.append(listener)
 
+    def bills(self) -> list[Bill]:
+        """What each source has brought."""
+        now = self._monotonic()
+        return [shelf.bill(now) for shelf in self._shelves]
+
+    def stock(self) -> list[Stock]:
+        """Every record that is shown, computing elements first, with its source and age."""
+        snapshot = self.snapshot()
+        now = self._monotonic()
+        owner = {id(record): shelf for shelf in self._shelves for record in list(shelf.storage.values())}
+        found = []
+        of_key = self._of_key()
+        for record in snapshot.records:
+            shelf = of_key.get(record.key)
+            if shelf is not None:
+                found.append(self._on_shelf(shelf, record, now - shelf.seen_at(record.key)))
+        for element in snapshot.storage.values():
+            shelf = owner.get(id(element))
+            if shelf is not None:
+                found.append(self._on_shelf(shelf, element, now - (shelf.good_at or 0.0)))
+        return found
+
     def close(self) -> None:
-        """Buy no more; a purchase that is under way ends first."""
+        """Buy no more; purchases that are under way are ended."""
+        self._closed.set()
+        for errand in tuple(self._errands):
+            errand.stop()
         if self._own_scheduler and self._scheduler is not None:
             self._scheduler.shutdown(wait=True)
             self._scheduler = None
-        elif self._job is not None:
-            self._job.remove()
-        self._job = None
+        else:
+            for job in self._jobs:
+                job.remove()
+        self._jobs.clear()
 
     def __enter__(self) -> Supermarket:
         return self.start()
@@ -165,67 +221,193 @@ class Supermarket:
     ) -> None:
         self.close()
 
-    def _purchase(self, shelf: _Shelf) -> None:
+    # -- what to buy when
+
+    def _buy_due(self) -> None:
+        now = self._monotonic()
+        orders = {}
+        for shelf in self._shelves:
+            whole = shelf.due or shelf.whole_at is None or now - shelf.whole_at >= self._whole_refresh - 1.0
+            if whole:
+                orders[id(shelf)] = WHOLE
+            elif shelf.receipt.schema == "1.3":
+                orders[id(shelf)] = STATES
+        if orders:
+            self._buy(orders)
+
+    def _buy_first(self) -> None:
+        """From sources that have never answered, or know nothing: as when a node is being started."""
+        now = self._monotonic()
+        orders = {}
+        for shelf in self._shelves:
+            pause = min(self._refresh, _FIRST_PAUSE * 2.0 ** min(shelf.failures, 10))
+            waits = not shelf.answered or shelf.empty
+            if waits and (shelf.tried_at is None or now - shelf.tried_at >= pause):
+                orders[id(shelf)] = WHOLE
+        if orders and not self._buying.locked():
+            self._buy(orders)
+
+    # -- buying
+
+    def _buy(self, orders: Mapping[int, str]) -> Snapshot:
+        """Buy, and show what is known then."""
+        with self._buying, self._collector:
+            chosen = [shelf for shelf in self._shelves if id(shelf) in orders]
+            if chosen and not self._closed.is_set():
+                with ThreadPoolExecutor(min(MAX_PURCHASERS, len(chosen)), "purchaser") as pool:
+                    list(pool.map(lambda shelf: self._purchase(shelf, orders[id(shelf)]), chosen))
+            before = self._snapshot
+            shown = self._show()
+        for listener in tuple(self._listeners):
+            listener(shown)
+        old, gone = list(before.records), weakref.ref(before)
+        del before
+        self._let_go(old, gone)
+        return shown
+
+    def _let_go(self, records: list[CeRecord], snapshot: weakref.ref[Snapshot]) -> None:
+        """Give the records of a large snapshot back little by little, once nobody reads it any more."""
+        if len(records) < Collector.MANY:
+            return
+        deadline = time.monotonic() + _LET_GO_WAIT
+        while snapshot() is not None and time.monotonic() < deadline and not self._closed.wait(0.02):
+            pass
+        while records:
+            del records[-_LET_GO:]
+            time.sleep(0.0005)
+
+    def _purchase(self, shelf: Shelf, kind: str) -> None:
+        now = shelf.tried_at = self._monotonic()
         try:
-            if shelf.schema is None:
-                shelf.schema = _learnt(shelf.source)
-            assembly = assemble(shelf.source.fetch(ADS_FILTER), shelf.schema)
-        except GridError as error:
+            goods = self._sent(Order(shelf.source, kind, self._picture(shelf), self._memory, shelf.receipt.holders))
+        except PurchaseFailed as error:
             if shelf.failure != error.description:
                 log.warning("%s", error.description)
-            shelf.failure = error.description
-            return
+            shelf.fail(error.description)
         except Exception:  # one source's bytes must not keep the others' from being shown
             log.exception("the purchase from %s failed", shelf.source.url)
-            shelf.failure = f"The purchase from {shelf.source.url} failed unexpectedly; the log knows more"
+            shelf.fail(f"The purchase from {shelf.source.url} failed unexpectedly; the log knows more")
+        else:
+            self._put(shelf, kind, goods, now)
+            if kind == STATES and shelf.due:  # some came or went
+                self._purchase(shelf, WHOLE)
             return
+        if not shelf.answered and shelf.good_at is None:
+            self._restore(shelf)
+
+    def _put(self, shelf: Shelf, kind: str, goods: Goods, now: float) -> None:
         if shelf.failure:
             log.info("the information source %s answers again", shelf.source.url)
-        shelf.failure, shelf.problems = "", assembly.problems
-        shelf.records = tuple(each for each in assembly.records if not self._forbidden(each.key))
-        shelf.storage = assembly.storage
-        shelf.good_at = self._monotonic()
+        if kind == STATES:
+            shelf.take_states(goods, now)
+            return
+        shelf.take_whole(goods, self._wanted(goods.records), now)
+        if shelf.suspicion:
+            log.warning("%s", shelf.suspicion)
+        receipt = goods.receipt
+        log.log(
+            logging.INFO if len(shelf.records) >= Collector.MANY else logging.DEBUG,
+            "bought %d records from %s: %d entries, %.1f MiB, read in %.1f s, made in %.1f s, %.0f MiB at most",
+            len(goods.records), shelf.source.url, receipt.entries, receipt.bytes / (1 << 20),
+            receipt.read_seconds, receipt.made_seconds, receipt.peak_memory / (1 << 20),
+        )  # fmt: skip
 
-    def _forbidden(self, key: str) -> bool:
-        return any(pattern.fullmatch(key) for pattern in self._blacklist)
+    def _restore(self, shelf: Shelf) -> None:
+        """Show what was known before this program was started."""
+        picture = self._picture(shelf)
+        if picture is None or not picture.exists():
+            return
+        try:
+            goods = self._sent(Order(shelf.source, STORED, picture, self._memory))
+        except PurchaseFailed as error:
+            log.warning("%s", error.description)
+            return
+        now = self._monotonic()
+        taken = wall_to_monotonic(goods.receipt.taken_at, now)
+        if now - taken >= self._lifetime:
+            log.warning("the picture of %s on disk is %.0f s old and not shown", shelf.source.url, now - taken)
+            return
+        shelf.take_whole(goods, self._wanted(goods.records), taken, stored=True)
+        log.warning("%d records of %s come from the picture on disk", len(shelf.records), shelf.source.url)
+
+    def _sent(self, order: Order) -> Goods:
+        errand = Errand(order, self._collector.expecting)
+        self._errands.add(errand)
+        try:
+            if self._closed.is_set():
+                errand.stop()
+            return errand.run()
+        finally:
+            self._errands.discard(errand)
+
+    def _picture(self, shelf: Shelf) -> Path | None:
+        source = shelf.source
+        return self._pictures and picture_of(self._pictures, source.url, source.base, source.schema)
+
+    def _wanted(self, records: Iterable[CeRecord]) -> dict[str, CeRecord]:
+        found: dict[str, CeRecord] = {}
+        for record in records:
+            if not any(pattern.fullmatch(record.key) for pattern in self._blacklist):
+                found.setdefault(record.key, record)
+        return found
+
+    # -- showing
+
+    def _of_key(self) -> dict[str, Shelf]:
+        """Which source counts for each record: for all records of an element the first one that is current."""
+        owner: dict[str, Shelf] = {}
+        found: dict[str, Shelf] = {}
+        for shelf in sorted(self._shelves, key=lambda each: not each.current):
+            for key, record in list(shelf.records.items()):
+                if owner.setdefault(record.ce_id, shelf) is shelf:
+                    found[key] = shelf
+        return found
 
     def _show(self) -> Snapshot:
         """Put a new snapshot of what has not expired in the old one's place."""
         now = self._monotonic()
-        records: dict[str, CeRecord] = {}
-        storage: dict[str, SeRecord] = {}
         problems: list[str] = []
-        expires: float | None = None
+        expiries: list[float] = []
         for shelf in self._shelves:
-            problems.extend([shelf.failure] if shelf.failure else [])
-            problems.extend(shelf.problems)
-            if shelf.good_at is None or not (shelf.records or shelf.storage):
-                continue
-            end = shelf.good_at + self._lifetime
-            if now >= end:
-                problems.append(
-                    f"The {len(shelf.records)} records of {shelf.source.url} have expired: "
-                    f"its last good answer is {now - shelf.good_at:.0f} s old"
-                )
-                continue
-            expires = end if expires is None else min(expires, end)
-            for record in shelf.records:
-                records.setdefault(record.key, record)
-            storage = {**by_id(shelf.storage), **storage}
-        shown = tuple(records.values())
-        if len(self._shelves) > 1 and storage:
-            shown = with_close_storage(shown, storage)  # what is close may be known from another source
+            for record in shelf.expire(now, self._lifetime):
+                log.debug("%s has expired", record.key)
+            problems.extend(shelf.problems(now))
+            expiry = shelf.next_expiry(self._lifetime)
+            if expiry is not None:
+                expiries.append(expiry)
+        of_key = self._of_key()
+        order = [(key, shelf) for shelf in self._shelves for key in shelf.records if of_key[key] is shelf]
+        storage: dict[str, SeRecord] = {}
+        for shelf in sorted(self._shelves, key=lambda each: not each.current):
+            storage = {**by_id(shelf.storage.values()), **storage}
+        shown = self._completed([(shelf.records[key], shelf) for key, shelf in order], storage)
         before = self._snapshot
         made = Snapshot(shown, clock.now(), before.generation + 1, tuple(problems), storage)
-        self._snapshot = made.after(before)  # by who purchases, so that the first job that is matched need not
-        self._expires = expires
-        return self._snapshot
+        self._snapshot = made.after(before)  # its table is made here, not by the first job that is matched
+        self._expires = min(expiries, default=None)
+        return made
+
+    def _completed(
+        self, records: Sequence[tuple[CeRecord, Shelf]], storage: Mapping[str, SeRecord]
+    ) -> tuple[CeRecord, ...]:
+        """The records; close storage elements that another source alone knows are put into their ads."""
+        own = {id(shelf): {names.fold(each) for each in shelf.storage} for shelf in self._shelves}
+        found = []
+        for record, shelf in records:
+            if len(storage) > len(own[id(shelf)]) and _lacks(record, own[id(shelf)], storage):
+                (record,) = with_close_storage((record,), storage)
+            found.append(record)
+        return tuple(found)
+
+    def _on_shelf(self, shelf: Shelf, record: CeRecord | SeRecord, age: float) -> Stock:
+        return Stock(shelf.source.url, record, age, max(0.0, self._lifetime - age))
 
 
-def _learnt(source: LdapSource) -> Schema | None:
-    """The source's own schema; None (then GLUE 1.3 counts) when it publishes none."""
-    try:
-        return source.schema()
-    except GridError as error:
-        log.info("%s; its attributes are read as GLUE 1.3 has them", error.description)
-        return None
+def _lacks(record: CeRecord, own: set[str], storage: Mapping[str, SeRecord]) -> bool:
+    """Whether a close storage element of the record is published by another source only."""
+    binds = record.ad.value("CloseStorageElements")
+    for bind in binds if isinstance(binds, tuple) else ():
+        name = names.fold(str(bind.ad.value("name"))) if isinstance(bind, Record) else ""
+        if name not in own and name in storage:
+            return True
+    return False

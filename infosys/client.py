@@ -7,13 +7,14 @@ import logging
 import socket
 import time
 import urllib.parse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from grid.errors import ConfigurationError
 from infosys.entry import Entry
 from infosys.errors import SourceFailure, SourceTimedOut
 from infosys.filters import Filter
+from infosys.messages import SUBTREE
 from infosys.schema import Schema, learn
 from infosys.stream import Question, entries
 
@@ -85,7 +86,7 @@ class LdapSource:
         self.port = port or DEFAULT_PORT
         self.base = base or urllib.parse.unquote(parts.path.lstrip("/")) or "o=grid"
         self.timeout = timeout
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
 
     def fetch(
         self,
@@ -112,17 +113,27 @@ class LdapSource:
                 raise SourceFailure(self.url, f"{outcome['description']} {outcome.get('message') or ''}".strip())
             return list(self._entries(connection.response or ()))
 
-    def stream(self, wanted: Filter, attributes: Sequence[str] = ALL, *, base: str | None = None) -> Iterator[Entry]:
+    def stream(
+        self,
+        wanted: Filter,
+        attributes: Sequence[str] = ALL,
+        *,
+        base: str | None = None,
+        scope: int = SUBTREE,
+        keep: Callable[[bytes], object] | None = None,
+    ) -> Iterator[Entry]:
         """The entries below the base that the filter selects, one after the other as they come.
 
         For answers of many thousands (:mod:`infosys.stream`); nothing is kept of what was given.
 
+        :param scope: of :mod:`infosys.messages`.
+        :param keep: is given the bytes of the answer.
         :raises SourceFailure: as :meth:`fetch`; also in the midst, then what was given is not the whole answer.
         :raises SourceTimedOut: likewise.
         """
         where = self.base if base is None else base
-        limits = (self.timeout, self._max_bytes, MAX_ENTRIES)
-        return entries(Question(self.url, self.host, self.port, where, wanted, attributes, *limits))
+        limits = (self.timeout, self.max_bytes, MAX_ENTRIES)
+        return entries(Question(self.url, self.host, self.port, where, wanted, attributes, *limits, scope), keep)
 
     def schema(self) -> Schema:
         """The attribute types that the server publishes under ``cn=Subschema``.
@@ -167,7 +178,7 @@ class LdapSource:
         bounded: _Bounded | None = None
         try:
             connection.open(read_server_info=False)
-            bounded = _Bounded(connection.socket, self.url, deadline, self.timeout, self._max_bytes)
+            bounded = _Bounded(connection.socket, self.url, deadline, self.timeout, self.max_bytes)
             connection.socket = bounded
             yield connection
         except (LDAPExceptionError, OSError) as error:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from infosys import ber, filters
 from infosys.entry import Entry
@@ -54,6 +54,15 @@ class Question:
     timeout: float
     max_bytes: int
     max_entries: int
+    scope: int = SUBTREE
+
+
+class Bytes(Protocol):
+    """Where an answer's bytes come from: a connection, or a file that holds them."""
+
+    def settimeout(self, value: float, /) -> None: ...
+
+    def recv(self, size: int, /) -> bytes: ...
 
 
 def by_class(*object_classes: str) -> filters.Filter:
@@ -61,9 +70,10 @@ def by_class(*object_classes: str) -> filters.Filter:
     return filters.Or(tuple(filters.Compare("=", "objectClass", each) for each in object_classes))
 
 
-def entries(question: Question) -> Iterator[Entry]:
+def entries(question: Question, keep: Callable[[bytes], object] | None = None) -> Iterator[Entry]:
     """Ask, and give the entries as they come.
 
+    :param keep: is given the bytes of the answer as they are, :class:`Answer` reads them again.
     :raises SourceFailure: when the server cannot be reached, answers with an error, with what is no LDAP, or with
         more than the question allows.
     :raises SourceTimedOut: when the answer is not complete within the timeout.
@@ -72,7 +82,7 @@ def entries(question: Question) -> Iterator[Entry]:
     try:
         with socket.create_connection((question.host, question.port), question.timeout) as connection:
             connection.sendall(_request(question))
-            yield from _Answer(question, connection, deadline).entries()
+            yield from Answer(question, connection, deadline, keep).entries()
             connection.sendall(ber.sequence(ber.integer(_MESSAGE_ID + 1), ber.tlv(0x42, b"")))  # unbind
     except TimeoutError:
         raise SourceTimedOut(question.url, question.timeout) from None
@@ -85,7 +95,7 @@ def entries(question: Question) -> Iterator[Entry]:
 def _request(question: Question) -> bytes:
     search = ber.sequence(
         ber.octets(question.base),
-        ber.integer(SUBTREE, ber.ENUMERATED),
+        ber.integer(question.scope, ber.ENUMERATED),
         ber.integer(0, ber.ENUMERATED),
         ber.integer(0),
         ber.integer(max(1, round(question.timeout))),
@@ -97,12 +107,20 @@ def _request(question: Question) -> bytes:
     return ber.sequence(ber.integer(_MESSAGE_ID), search)
 
 
-class _Answer:
-    """Messages out of a stream of bytes, and entries out of messages."""
+class Answer:
+    """Messages out of a stream of bytes, and entries out of messages.
 
-    def __init__(self, question: Question, connection: socket.socket, deadline: float) -> None:
+    :param source: may hold several answers, one after the other.
+    :param deadline: on the monotonic clock.
+    :param keep: is given all bytes that are read.
+    """
+
+    def __init__(
+        self, question: Question, source: Bytes, deadline: float, keep: Callable[[bytes], object] | None = None
+    ) -> None:
         self._question = question
-        self._connection = connection
+        self._connection = source
+        self._keep = keep
         self._deadline = deadline
         self._data = b""
         self._place = 0
@@ -111,6 +129,11 @@ class _Answer:
         self._texts: dict[bytes, str] = {}
 
     def entries(self) -> Iterator[Entry]:
+        """The entries of the next answer.
+
+        :raises SourceFailure: when it is no complete good one.  :raises ProtocolError: when it is no LDAP.
+        :raises TimeoutError: at the deadline.
+        """
         found = 0
         while True:
             start, end = self._message()
@@ -162,6 +185,8 @@ class _Answer:
             data = self._connection.recv(max(_CHUNK, min(missing, 4 << 20)))
             if not data:
                 raise SourceFailure(self._question.url, "it closed the connection before its answer was complete")
+            if self._keep is not None:
+                self._keep(data)
             self._taken += len(data)
             if self._taken > self._question.max_bytes:
                 raise SourceFailure(

@@ -144,13 +144,31 @@ class CatalogueSection:
 
 
 @dataclass(frozen=True)
+class SourceSection:
+    """``[[broker.source]]``: an LDAP server that the broker buys from; ``timeout`` in seconds."""
+
+    url: str = ""
+    base: str = "mds-vo-name=local,o=grid"
+    schema: str = "auto"
+    timeout: float = 30.0
+
+
+@dataclass(frozen=True)
 class BrokerSection:
-    """``[broker]``; times in seconds.  ``catalogues``: URLs that are asked after those that the BDII names."""
+    """``[broker]``; times in seconds, ``purchase_memory`` in MiB.
+
+    ``source`` tables replace the one source that ``information_system`` names.  ``catalogues``: URLs that are asked
+    after those that the BDII names.
+    """
 
     information_system: str = ""
+    source: tuple[SourceSection, ...] = ()
     catalogues: tuple[str, ...] = ()
     catalogue_timeout: float = 10.0
     refresh: float = 30.0
+    full_refresh: float = 300.0
+    entry_lifetime: float = 900.0
+    purchase_memory: int = 2048
     match_retry_period: float = 60.0
     expiry_period: float = 86_400.0
     worker_threads: int = 5
@@ -208,6 +226,7 @@ class CeSection:
 _TABLES: dict[str, type] = {
     "tuple[QueueSection, ...]": QueueSection,
     "tuple[LimitSection, ...]": LimitSection,
+    "tuple[SourceSection, ...]": SourceSection,
 }
 """The types of settings that are tables of their own, several of a kind."""
 
@@ -310,6 +329,11 @@ class Configuration:
     def information_system(self) -> str:
         """LDAP URL that the broker asks."""
         return self.broker.information_system or self.bdii.endpoint or f"ldap://{self.node.bind}:{self.bdii.port}"
+
+    @property
+    def information_sources(self) -> tuple[SourceSection, ...]:
+        """What the broker buys from, the source that counts most first."""
+        return self.broker.source or (SourceSection(url=self.information_system),)
 
     @property
     def bdii_sources(self) -> tuple[str, ...]:

@@ -82,6 +82,11 @@ class Layout:
         return self.root / "db"
 
     @property
+    def pictures(self) -> Path:
+        """What the information sources answered last (:mod:`broker.picture`)."""
+        return self.databases / "ism"
+
+    @property
     def sandbox(self) -> Path:
         return self.root / "sandbox"
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from broker.settings import BrokerSettings
+from broker.source import InformationSource
 from ce.settings import Accounts, CeSettings, Queue
 from gsi.credential import Credential
 from gsi.trust import TrustPolicy
@@ -82,7 +83,8 @@ class Settings:
             database_url=self._shared,
             control_socket=layout.run / "broker.sock",
             doorbell=layout.run / "broker.bell",
-            information_sources=((conf.information_system, "mds-vo-name=local,o=grid"),),
+            information_sources=tuple(InformationSource(**asdict(each)) for each in conf.information_sources),
+            picture_directory=layout.pictures,
             host_credential=layout.host_credential,
             certificate_directory=layout.certificates,
             journal_directory=layout.journals,
@@ -92,6 +94,9 @@ class Settings:
             fewest_released_nodes=conf.broker.fewest_released_nodes,
             most_released_nodes=conf.broker.most_released_nodes,
             refresh_period=conf.broker.refresh,
+            full_refresh_period=conf.broker.full_refresh,
+            entry_lifetime=conf.broker.entry_lifetime,
+            purchase_memory=conf.broker.purchase_memory << 20,
             match_retry_period=conf.broker.match_retry_period,
             expiry_period=conf.broker.expiry_period,
             max_retry_count=conf.broker.max_retry_count,

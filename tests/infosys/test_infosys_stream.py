@@ -147,7 +147,7 @@ def test_no_bytes_break_the_reader(noise: bytes, place: int) -> None:
     source = LdapSource("ldap://nowhere")
     question = stream.Question(source.url, "nowhere", 1, "o=grid", EVERYTHING, ("*",), 5.0, 1 << 20, 100)
     with contextlib.suppress(SourceFailure, stream.ProtocolError):
-        list(stream._Answer(question, Canned(), time.monotonic() + 5).entries())  # type: ignore[arg-type]
+        list(stream.Answer(question, Canned(), time.monotonic() + 5).entries())
 
 
 def test_a_source_that_trickles_is_given_up_at_the_deadline() -> None:
