@@ -76,6 +76,7 @@ class Matches:
         self._snapshot: Snapshot | None = None
         self._results: OrderedDict[Key, MatchResult] = OrderedDict()
         self._candidates = 0
+        self._reasons: dict[Key, str] = {}
         self.hits = 0
 
     def result(
@@ -97,6 +98,7 @@ class Matches:
             if self._snapshot is not snapshot:
                 self._snapshot = snapshot
                 self._results.clear()
+                self._reasons.clear()
                 self._candidates = 0
             found = self._results.get(whole)
             if found is not None:
@@ -111,6 +113,22 @@ class Matches:
                 while self._results and (len(self._results) > MAX_RESULTS or self._candidates > MAX_CANDIDATES):
                     _, dropped = self._results.popitem(last=False)
                     self._candidates -= _size(dropped)
+        return made
+
+
+    def reason(
+        self, key: Key | None, user: User, snapshot: Snapshot, headline: str, make: Callable[[], str]
+    ) -> str:
+        """Why jobs with this key match nothing, found out at first need: that costs more than the match."""
+        whole = (key, user, headline)
+        with self._lock:
+            known = self._reasons.get(whole) if key is not None and self._snapshot is snapshot else None
+        if known is not None:
+            return known
+        made = make()
+        with self._lock:
+            if key is not None and self._snapshot is snapshot and len(self._reasons) < MAX_RESULTS:
+                self._reasons[whole] = made
         return made
 
 

@@ -20,6 +20,7 @@ from broker.monitor import CeMonitor, Reports, purge_ended
 from broker.planner import Planner
 from broker.queue import Request
 from broker.settings import BrokerSettings
+from broker.shares import read_shares
 from grid.doorbell import Doorbell, ring
 from grid.jobid import JobId
 
@@ -46,6 +47,7 @@ class Dispatcher:
         bell: Doorbell,
     ) -> None:
         self._settings = settings
+        self._shares = read_shares(settings.vo_shares)
         self._ledger = ledger
         self._planner = planner
         self._engine = engine
@@ -81,7 +83,8 @@ class Dispatcher:
         free = self._settings.worker_threads * 4 - len(busy)
         with self._ledger.engine.connect() as connection:
             compound = compounds.due(connection, now, _COMPOUNDS_AT_ONCE)
-            ready = queue.due(connection, now, self._settings.worker_threads * 4 + len(busy)) if free > 0 else []
+            most = self._settings.worker_threads * 4 + len(busy)
+            ready = queue.due(connection, now, most, self._shares) if free > 0 else []
             upcoming = [queue.next_due(connection, now), compounds.next_due(connection, now)]
             endpoints = queue.active_endpoints(connection)
         for job in [job for job in compound if str(job) not in busy]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from broker.adapter import adapt
-from broker.bulk import Matches, match_key
-from broker.candidates import Candidate
+from broker.bulk import Key, Matches, match_key
+from broker.candidates import Candidate, MatchResult
 from broker.choice import Chooser
 from broker.explanation import explain, reason
 from broker.forwarding import forwarding_of
@@ -18,8 +18,9 @@ from broker.matched import kept
 from broker.matchmaker import User, admits, match
 from broker.request import Request
 from broker.settings import BrokerSettings
-from broker.supermarket import Supermarket
+from broker.supermarket import Snapshot, Supermarket
 from broker.trail import Trail
+from broker.waiting import Kind
 from broker.wms_requirements import read_wms_requirements
 from grid.fqan import Fqan
 from infosys.ce_ads import CeRecord
@@ -35,6 +36,7 @@ class Placement:
     :ivar matched: the match as the queue keeps it (:mod:`broker.matched`).
     :ivar reason: why the request waits; it begins with a sentence of gLite's.
     :ivar until: when there may be one, seconds since 1970; None when nobody knows.
+    :ivar kind: by what a request that waits is matched; None: it is looked at by its own period alone.
     """
 
     candidate: Candidate | None = None
@@ -43,6 +45,7 @@ class Placement:
     matched: str = ""
     reason: str = ""
     until: float | None = None
+    kind: Kind | None = None
 
 
 class Placements:
@@ -64,33 +67,50 @@ class Placements:
         :raises GridError: when the description cannot be read (any more).
         """
         job, user, snapshot = Job(parse(request.ad)), user_of(request), self._supermarket.snapshot()
-        demands, success = self._wms_requirements, self._ledger.standings.success
-        result = self._matches.result(
-            match_key(job, demands),
-            user,
-            request.tried_hosts,
-            snapshot,
-            lambda: match(
-                job,
-                snapshot,
-                user,
-                tried_hosts=request.tried_hosts,
-                wms_requirements=demands,
-                rng=self._rng.random,
-                success=success,
-            ),
-        )
+        key = match_key(job, self._wms_requirements)
+        kind = None if job.needs_data else Kind((key or str(request.job), user), job, user)
+        result = self._result(key, job, user, snapshot, request.tried_hosts)
         if not result.candidates:
-            why = explain(job, snapshot, user, wms_requirements=demands, success=success)
-            return Placement(reason=reason(why, result.headline))
+            return Placement(reason=self._reason(key, job, user, snapshot, result.headline), kind=kind)
         seen_at = snapshot.taken_at.timestamp() - self._settings.information_delay
         choice = self._chooser.choose(job, result, seen_at)
         if choice.candidate is None:
-            return Placement(reason=f"{result.headline}; {choice.sentence()}", until=choice.until)
+            filled = any(each.until is None for each in choice.aside)
+            if kind is not None:
+                kind = replace(kind, key=(kind.key, filled), filled=filled, aside=choice.until is not None)
+            return Placement(reason=f"{result.headline}; {choice.sentence()}", until=choice.until, kind=kind)
         chosen = choice.candidate
         told = self._for_the_lrms(job, chosen.record)
         jdl = adapt(job.ad, chosen.ce_id, request.sequence_code, told).text()
         return Placement(chosen, job.slots, jdl, kept(result, chosen, time.time()))
+
+    def _result(
+        self, key: Key | None, job: Job, user: User, snapshot: Snapshot, tried_hosts: tuple[str, ...]
+    ) -> MatchResult:
+        """What matches; of jobs that are alike, found once for each picture."""
+
+        def make() -> MatchResult:
+            return match(
+                job,
+                snapshot,
+                user,
+                tried_hosts=tried_hosts,
+                wms_requirements=self._wms_requirements,
+                rng=self._rng.random,
+                success=self._ledger.standings.success,
+            )
+
+        return self._matches.result(key, user, tried_hosts, snapshot, make)
+
+    def _reason(self, key: Key | None, job: Job, user: User, snapshot: Snapshot, headline: str) -> str:
+        """Why nothing matches."""
+
+        def make() -> str:
+            success = self._ledger.standings.success
+            why = explain(job, snapshot, user, wms_requirements=self._wms_requirements, success=success)
+            return reason(why, headline)
+
+        return self._matches.reason(key, user, snapshot, headline, make)
 
     def adapted(self, request: Request) -> str:
         """The description for the element that was chosen; Requirements are forwarded if it is (still) known."""

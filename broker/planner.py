@@ -29,6 +29,7 @@ from broker.settings import BrokerSettings
 from broker.standing import Sign
 from broker.supermarket import Supermarket
 from broker.trail import Trail
+from broker.waiting import Waiting
 from grid.errors import GridError
 from grid.faultpoints import point
 from gsi.credential import Credential
@@ -47,7 +48,10 @@ _ASK_AGAIN = 30.0
 
 
 class Planner:
-    """Takes steps; used by several threads at once, each with another request."""
+    """Takes steps; used by several threads at once, each with another request.
+
+    :ivar waiting: the requests for which there was no element.
+    """
 
     def __init__(
         self, settings: BrokerSettings, ledger: Ledger, supermarket: Supermarket, elements: ComputingElements
@@ -56,6 +60,7 @@ class Planner:
         self._ledger = ledger
         self._elements = elements
         self._placements = Placements(settings, ledger, supermarket)
+        self.waiting = Waiting()
 
     def step(self, request: Request) -> None:
         """Take steps until the request waits for something outside.
@@ -103,6 +108,7 @@ class Planner:
 
     def _plan(self, request: Request) -> Request | None:
         trail = self._trail(request)
+        self.waiting.remove(str(request.job))
         if request.phase is Phase.QUEUED:
             trail.taken()
         if request.cancelling:
@@ -158,6 +164,8 @@ class Planner:
             next_try=min(again, max(request.expiry, now) + 0.05),
             **values,
         )
+        if placement.kind is not None:
+            self.waiting.add(str(request.job), placement.kind)
 
     def _register(self, request: Request) -> Request | None:
         """Delegate, and register without starting: a CE that answers late has nothing to run."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 
 from broker import compounds
 from broker.request import End, Phase, Progress, Request, Submission, progress_of, request_of, row_of
+from broker.shares import Turn, in_turn
 from broker.tables import REQUESTS, SCHEMA_VERSION, STREAMS, metadata
 from grid.jobid import JobId
 
@@ -50,7 +51,7 @@ _OWNERS = _OWNERS.union_all(
 )
 _ALL_OWNERS = sa.select(_OWNERS.c.owner).where(_OWNERS.c.owner.is_not(None))
 _DUE_OF_OWNER = (
-    sa.select(REQUESTS.c.next_try, REQUESTS.c.job_id)
+    sa.select(REQUESTS.c.next_try, REQUESTS.c.job_id, REQUESTS.c.fqans)
     .where(REQUESTS.c.owner == sa.bindparam("whose"), REQUESTS.c.next_try <= sa.bindparam("now"), _STEP_WANTED)
     .order_by(REQUESTS.c.next_try)
     .limit(sa.bindparam("most"))
@@ -132,22 +133,30 @@ def by_ce_job(connection: Connection, endpoint: str, ce_jobs: Sequence[str]) -> 
     return {row["ce_job"]: request_of(row) for row in rows}
 
 
-def due(connection: Connection, now: float, limit: int) -> list[Request]:
+def due(connection: Connection, now: float, limit: int, shares: Mapping[str, float] | None = None) -> list[Request]:
     """Requests that wait for the broker's next step; running and held ones only when to be cancelled.
 
     Owners take turns: the oldest request of each comes first, then the second of each.  Those that are being worked
     on are still due, so what an owner has in the workers' hands counts.
+
+    :param shares: of virtual organisations (:func:`broker.shares.in_turn`).
     """
     owners = list(connection.execute(_ALL_OWNERS).scalars())
     if len(owners) > limit:
         owners = random.sample(owners, limit)
-    turns: list[tuple[int, float, str]] = []
+    turns: list[Turn] = []
     for owner in owners:
         oldest = connection.execute(_DUE_OF_OWNER, {"whose": owner, "now": now, "most": limit})
-        turns += ((turn, moment, job) for turn, (moment, job) in enumerate(oldest))
-    wanted = [job for _, _, job in sorted(turns)[:limit]]
+        turns += (Turn(turn, moment, job, _vo(fqans)) for turn, (moment, job, fqans) in enumerate(oldest))
+    wanted = [each.job for each in in_turn(turns, shares or {})[:limit]]
     rows = {row["job_id"]: row for row in connection.execute(_THESE, {"wanted_jobs": wanted}).mappings()}
     return [request_of(rows[job]) for job in wanted if job in rows]
+
+
+def _vo(fqans: str) -> str:
+    """The virtual organisation of the primary one of the FQANs as they are stored, empty without."""
+    primary = next(iter(json.loads(fqans)), "")
+    return primary.removeprefix("/").partition("/")[0]
 
 
 def next_due(connection: Connection, after: float) -> float | None:
@@ -156,19 +165,18 @@ def next_due(connection: Connection, after: float) -> float | None:
     return None if value is None else float(value)
 
 
-def rouse(connection: Connection) -> int:
-    """Make those due that wait because nothing matched (only these have a reason); returns how many."""
+def rouse(connection: Connection, jobs: Sequence[str] | None = None) -> int:
+    """Make those due that wait because nothing matched (only these have a reason); returns how many.
+
+    :param jobs: their identifiers; None for all.
+    """
     now = time.time()
-    done = connection.execute(
-        REQUESTS.update()
-        .where(
-            REQUESTS.c.phase == Phase.WAITING.value,
-            REQUESTS.c.reason.is_not(None),
-            REQUESTS.c.next_try > now,
-        )
-        .values(next_try=now)
+    waiting = REQUESTS.update().where(
+        REQUESTS.c.phase == Phase.WAITING.value, REQUESTS.c.reason.is_not(None), REQUESTS.c.next_try > now
     )
-    return done.rowcount
+    if jobs is not None:
+        waiting = waiting.where(REQUESTS.c.job_id.in_(list(jobs)))
+    return connection.execute(waiting.values(next_try=now)).rowcount
 
 
 def active_endpoints(connection: Connection) -> set[str]:

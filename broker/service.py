@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
@@ -20,8 +20,9 @@ from broker.explanation import explain, lines
 from broker.ledger import Ledger
 from broker.matchmaker import Job, match
 from broker.planner import Planner
+from broker.rouser import Rouser
 from broker.settings import BrokerSettings
-from broker.supermarket import Snapshot, Supermarket
+from broker.supermarket import Supermarket
 from broker.wms_requirements import read_wms_requirements
 from grid.doorbell import Doorbell, ring
 from grid.fqan import Fqan
@@ -61,15 +62,18 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
         memory=settings.purchase_memory,
         scheduler=scheduler,
     )
-    supermarket.subscribe(Rouser(ledger, lambda: wake(settings)))
-    supermarket.start()
     elements = ComputingElements(settings)
     planner = Planner(settings, ledger, supermarket, elements)
+    demands = read_wms_requirements(settings.wms_requirements)
+    rouser = Rouser(ledger, planner.waiting, lambda: wake(settings), demands).start()
+    ledger.standings.subscribe(rouser.lifted)
+    supermarket.subscribe(rouser)
+    supermarket.start()
     control = ControlServer(
         settings.control_socket,
         {
-            "match": _Matcher(supermarket, read_wms_requirements(settings.wms_requirements)),
-            "explain": Explainer(supermarket, ledger, read_wms_requirements(settings.wms_requirements)),
+            "match": _Matcher(supermarket, demands),
+            "explain": Explainer(supermarket, ledger, demands),
             "health": lambda _: _health(supermarket, ledger),
         },
     )
@@ -84,32 +88,13 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
         control.close()
         supermarket.close()
         scheduler.shutdown(wait=False)
+        rouser.close()
         ledger.close()
 
 
 def wake(settings: BrokerSettings) -> None:
     """Make the main loop look again."""
     ring(settings.doorbell)
-
-
-class Rouser:
-    """Lets waiting requests be matched again as soon as there is a computing element that was not there before.
-
-    :param wake: called when there was a request to rouse.
-    """
-
-    def __init__(self, ledger: Ledger, wake: Callable[[], None]) -> None:
-        self._ledger = ledger
-        self._wake = wake
-        self._known: frozenset[str] = frozenset()
-
-    def __call__(self, snapshot: Snapshot) -> None:
-        keys = frozenset(record.key for record in snapshot.records)
-        if keys - self._known:
-            roused = self._ledger.writer.run(queue.rouse)
-            if roused:
-                self._wake()
-        self._known = keys
 
 
 class _Matcher:

@@ -33,6 +33,7 @@ class Standings:
         self.rules = rules
         self._clock = clock
         self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
         with engine.connect() as connection:
             rows = connection.execute(sa.select(STANDINGS)).mappings()
             self._known = {row["ce_id"]: _standing_of(row) for row in rows}
@@ -71,6 +72,12 @@ class Standings:
             log.warning("%s", self.sentence(after))
         elif before.holds and not after.holds:
             log.info("%s is taken again like any other", after.ce_id)
+            for listener in self._listeners:
+                listener()
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` when an element is taken again that was set aside; inside a transaction, so quickly."""
+        self._listeners.append(listener)
 
     def of(self, ce_id: str) -> Standing:
         """What is known of an element."""

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from broker.blacklist import read_blacklist
 from broker.forwarding import read_propagations
+from broker.shares import read_shares
 from broker.wms_requirements import read_wms_requirements
 from grid.errors import ConfigurationError
 
@@ -192,6 +193,7 @@ class BrokerSection:
         "GlueCEPolicyMaxObtainableWallClockTime",
     )
     propagate_to_lrms: tuple[str, ...] = ()
+    vo_shares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,7 @@ _READERS: dict[tuple[str, str], Callable[[Any], object]] = {
     ("broker", "wms_requirements"): read_wms_requirements,
     ("broker", "blacklist"): read_blacklist,
     ("broker", "propagate_to_lrms"): read_propagations,
+    ("broker", "vo_shares"): read_shares,
 }
 """Values with a language of their own, and who reads it."""
 

@@ -112,6 +112,7 @@ class Settings:
             propagate_to_lrms=conf.broker.propagate_to_lrms,
             catalogues=conf.catalogues,
             catalogue_timeout=conf.broker.catalogue_timeout,
+            vo_shares=conf.broker.vo_shares,
         )
 
     @property

@@ -12,7 +12,6 @@ from broker import queue
 from broker.candidates import NO_MATCH
 from broker.planner import INTERNAL_FAILURE
 from broker.queue import End, Phase
-from broker.service import Rouser
 from broker.supermarket import Snapshot
 from grid.states import CreamState, JobState, Source
 
@@ -103,24 +102,6 @@ def test_a_job_that_nothing_fits_waits_and_says_why_once(make_world):
     assert 50 < request.next_try - time.time() <= 60
     assert world.told(job).count("Pending") == 1
     assert world.state(job) is JobState.Waiting
-
-
-def test_a_job_that_nothing_fits_is_looked_at_again_when_a_new_ce_appears(make_world, two):
-    world = make_world(snapshot=Snapshot())
-    woken = []
-    rouser = Rouser(world.ledger, lambda: woken.append(True))
-    unmatched, failed = world.submit("unmatched"), world.submit("failed")
-    world.step(unmatched)
-    later = time.time() + 30
-    request = world.get(failed)
-    world.write(lambda db: queue.move(db, request, phase=Phase.WAITING, next_try=later))  # to be sent again then
-    rouser(Snapshot())
-    assert not woken
-    rouser(two)
-    assert [request.job for request in world.due(time.time())] == [unmatched]
-    assert world.get(failed).next_try == later
-    rouser(two)
-    assert len(woken) == 1
 
 
 def test_a_waiting_job_is_looked_at_when_its_time_ends_and_aborted(make_world):

@@ -170,6 +170,8 @@ def test_automatic_ports_are_free_different_and_not_ephemeral():
         ("[broker]\nwms_requirements = 'a &&& b'\n", "[broker] wms_requirements: the expression cannot be read"),
         ("[broker]\nwms_requirements = 'a &&& b'\n", "line 1, column 5"),
         ("[broker]\nblacklist = ['(']\n", "[broker] blacklist: the blacklist expression '(' cannot be read"),
+        ("[broker]\nvo_shares = ['cms']\n", "[broker] vo_shares: 'cms' must have the form"),
+        ("[broker]\nsuccess_window = 0\n", "[broker] success_window must be more than 0"),
         ("[broker]\npropagate_to_lrms = ['[]']\n", "[broker] propagate_to_lrms: entry 1 must have the form"),
         ("[[ce.queue]]\naccess = 'VO:x'\n", "[ce.queue] access must be a list of strings"),
     ],

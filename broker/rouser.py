@@ -1,0 +1,144 @@
+"""Lets waiting requests be looked at again as soon as that makes sense, not only by their own period.
+
+That is when a computing element is new or has changed and they match it now, when there is a new picture after their
+own jobs had filled what matched, and when an element is taken again that was set aside.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from broker import queue
+from broker.ledger import Ledger
+from broker.matchmaker import match
+from broker.supermarket import Snapshot
+from broker.waiting import Kind, Waiting
+from broker.wms_requirements import WMS_REQUIREMENTS
+from jdl.tree import Expr
+
+log = logging.getLogger("wms.broker")
+
+MOST_SECONDS: Final = 5.0
+"""Seconds that one picture may be asked; kinds that are left wait for the next one or for their own period."""
+_CHUNK: Final = 500
+
+
+class Rouser:
+    """Takes new pictures from the supermarket and asks them in a thread of its own.
+
+    :param waiting: what waits.
+    :param wake: called when there was a request to rouse.
+    :param wms_requirements: what the WMS demands of an element.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        waiting: Waiting,
+        wake: Callable[[], None],
+        wms_requirements: Expr | None = WMS_REQUIREMENTS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger = ledger
+        self._waiting = waiting
+        self._wake = wake
+        self._wms_requirements = wms_requirements
+        self._monotonic = monotonic
+        self._known: Snapshot | None = None
+        self._new: Snapshot | None = None
+        self._lifted = False
+        self._lock = threading.Lock()
+        self._news = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="rouser", daemon=True)
+
+    def start(self) -> Rouser:
+        """Begin to work."""
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """End after what is under way."""
+        self._closing = True
+        self._news.set()
+        if self._thread.ident is not None:
+            self._thread.join(30)
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        """There is a new picture; called by the supermarket."""
+        with self._lock:
+            self._new = snapshot
+        self._news.set()
+
+    def lifted(self) -> None:
+        """A computing element is taken again; called inside a transaction, so it only leaves word."""
+        with self._lock:
+            self._lifted = True
+        self._news.set()
+
+    def look(self) -> int:
+        """Do what there is to do; returns how many requests were roused."""
+        with self._lock:
+            snapshot, self._new = self._new, None
+            lifted, self._lifted = self._lifted, False
+        roused = 0
+        if lifted:
+            aside = [kind for kind in self._waiting.kinds() if kind.aside]
+            roused += self._rouse([job for kind in aside for job in self._waiting.of(kind)])
+        if snapshot is not None:
+            first = self._known is None
+            changed = _changed(self._known, snapshot)
+            self._known = snapshot
+            # those of before a restart are not known here
+            roused += self._rouse(None) if first else self._ask(snapshot, changed)
+        if roused:
+            self._wake()
+        return roused
+
+    def _ask(self, snapshot: Snapshot, changed: Snapshot) -> int:
+        """Rouse the requests for which the picture makes a difference."""
+        end = self._monotonic() + MOST_SECONDS
+        jobs: list[str] = []
+        for number, kind in enumerate(kinds := self._waiting.kinds()):
+            if self._monotonic() > end:
+                log.info("%d kinds of waiting jobs were not compared with the new picture", len(kinds) - number)
+                break
+            self._waiting.looked_at(kind)
+            if kind.filled or (changed.records and self._matches(kind, changed)):
+                jobs += self._waiting.of(kind)
+        return self._rouse(jobs)
+
+    def _matches(self, kind: Kind, changed: Snapshot) -> bool:
+        """Whether one of the changed elements matches; what the others say is known."""
+        success = self._ledger.standings.success
+        demands = self._wms_requirements
+        return bool(match(kind.job, changed, kind.user, wms_requirements=demands, success=success).candidates)
+
+    def _rouse(self, jobs: Sequence[str] | None) -> int:
+        """:param jobs: None for all that wait because nothing matched."""
+        if jobs is None:
+            return self._ledger.writer.run(queue.rouse)
+        chunks = [jobs[at : at + _CHUNK] for at in range(0, len(jobs), _CHUNK)]
+        return sum(self._ledger.writer.run(partial(queue.rouse, jobs=chunk)) for chunk in chunks)
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._news.wait()
+            self._news.clear()
+            try:
+                self.look()
+            except Exception:
+                # nobody waits for this alone: each request has its own period too
+                log.exception("waiting requests could not be compared with the new picture")
+
+
+def _changed(before: Snapshot | None, now: Snapshot) -> Snapshot:
+    """The records of ``now`` that were not in ``before``, or were different there."""
+    known = {record.key: record for record in before.records} if before is not None else {}
+    records = tuple(each for each in now.records if (old := known.get(each.key)) is not each and old != each)
+    return Snapshot(records, now.taken_at, now.generation)
