@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Hashable
 from typing import Final, TypeAlias
 
 from broker.candidates import MatchResult
+from broker.choice import Memo
 from broker.job import Job
 from broker.supermarket import Snapshot
 from infosys.access import User
@@ -77,6 +78,7 @@ class Matches:
         self._results: OrderedDict[Key, MatchResult] = OrderedDict()
         self._candidates = 0
         self._reasons: dict[Key, str] = {}
+        self._memos: dict[Key, Memo] = {}
         self.hits = 0
 
     def result(
@@ -99,6 +101,7 @@ class Matches:
                 self._snapshot = snapshot
                 self._results.clear()
                 self._reasons.clear()
+                self._memos.clear()
                 self._candidates = 0
             found = self._results.get(whole)
             if found is not None:
@@ -130,6 +133,16 @@ class Matches:
             if key is not None and self._snapshot is snapshot and len(self._reasons) < MAX_RESULTS:
                 self._reasons[whole] = made
         return made
+
+
+    def memo(self, key: Key | None, user: User, snapshot: Snapshot) -> Memo:
+        """What choices for jobs with this key have computed (:class:`broker.choice.Chooser`)."""
+        if key is None:
+            return {}
+        with self._lock:
+            if self._snapshot is not snapshot or (len(self._memos) >= MAX_RESULTS and (key, user) not in self._memos):
+                return {}
+            return self._memos.setdefault((key, user), {})
 
 
 def _size(result: MatchResult) -> int:

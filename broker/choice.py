@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
-from typing import Final
+from math import inf
+from typing import Final, TypeAlias
 
 from broker.candidates import Candidate, MatchResult, fuzzy_weights
 from broker.job import Job
 from broker.standing import Standing
 from broker.standings import Standings, moment
 from broker.traffic import Traffic, with_jobs
+from infosys.ce_ads import CeRecord
 from jdl.evaluate import compile as compiled
 from jdl.scope import scope_of
 from jdl.tree import Expr
@@ -66,6 +67,10 @@ class Choice:
         return f"{all_of} set aside: {named}{more}"
 
 
+Memo: TypeAlias = dict[tuple[str, int], "int | float | None"]
+"""The ranks of one kind of job with jobs on top, by the record's key and their slots; None: it does not match then."""
+
+
 class Chooser:
     """Chooses for one broker.
 
@@ -86,119 +91,169 @@ class Chooser:
         self._rng = rng
         self._clock = clock
 
-    def choose(self, job: Job, result: MatchResult, seen_at: float) -> Choice:
+    def choose(self, job: Job, result: MatchResult, seen_at: float, memo: Memo | None = None) -> Choice:
         """One of the candidates, or why none of them now.
 
         :param seen_at: when the picture was taken that the result comes from, seconds since 1970.
+        :param memo: what is kept between jobs that are alike and share the result.
         :raises ValueError: when there are no candidates.
         """
         if not result.candidates:
             raise ValueError("there is nothing to choose from")
         if job.submit_to is not None:
             return Choice(result.candidates[0])
+        demands = tuple(expr for expr in (job.requirements, self._wms_requirements) if expr is not None)
         sent = self._traffic.since(seen_at)
-        asides: list[Aside] = []
+        present = _Present(
+            job, demands, sent, self._standings, self._traffic, {} if memo is None else memo, self._clock
+        )
+        pick = self._best if result.fuzzy_factor is None else self._roulette
         for candidates in (result.candidates, result.tried):
-            ready = self._ready(candidates, asides)
-            ready = self._as_they_are_now(job, ready, sent, asides)
-            if ready:
-                return Choice(self._chosen(ready, result.fuzzy_factor))
-        return Choice(None, tuple(asides))
+            found = pick(candidates, present, result.fuzzy_factor)
+            if found is not None:
+                return Choice(found)
+        return Choice(None, tuple({each.ce_id: each for each in present.asides}.values()))
 
-    # -- who is ready ------------------------------------------------------------------------------------
+    def _best(self, candidates: Sequence[Candidate], present: _Present, _: float | None) -> Candidate | None:
+        """The best rank; level by level, and of each level only as many as chance asks for."""
+        lowered: list[Candidate] = []
+        first: Candidate | None = None
+        at = 0
+        while at < len(candidates) or lowered:
+            begin = at
+            level = max((each.rank for each in lowered), default=-inf)
+            if at < len(candidates) and candidates[at].rank >= level:
+                level = candidates[at].rank
+                at = _end_of_level(candidates, at)
+            equals = [each for each in lowered if each.rank == level]
+            lowered = [each for each in lowered if each.rank != level]
+            for place in _sampled(at - begin + len(equals), self._rng):
+                number = place - (at - begin)
+                now = equals[number] if number >= 0 else present.of(candidates[begin + place])
+                if now is None:
+                    continue
+                if now.rank < level:
+                    lowered.append(now)
+                    continue
+                first = first or now
+                trust = present.trust(now)
+                if trust >= 1.0 or self._rng.random() < trust:
+                    return now
+        return first
 
-    def _ready(self, candidates: Iterable[Candidate], asides: list[Aside]) -> list[Candidate]:
-        """The candidates that are not set aside after failures."""
-        now = self._clock()
-        ready = []
-        for candidate in candidates:
-            standing = self._standings.of(candidate.ce_id)
-            until = self._until(standing, now)
-            if until is None:
-                ready.append(candidate)
-            else:
-                asides.append(Aside(candidate.ce_id, self._why(standing, until), until))
-        return ready
+    def _roulette(
+        self, candidates: Sequence[Candidate], present: _Present, fuzzy_factor: float | None
+    ) -> Candidate | None:
+        ready = [now for each in candidates if (now := present.of(each)) is not None]
+        if not ready:
+            return None
+        weights = fuzzy_weights([each.rank for each in ready], 1.0 if fuzzy_factor is None else fuzzy_factor)
+        trusted = [weight * present.trust(each) for weight, each in zip(weights, ready, strict=True)]
+        return self._rng.choices(ready, trusted if sum(trusted) > 0 else weights)[0]
 
-    def _until(self, standing: Standing, now: float) -> float | None:
-        """When the element may be taken, None for now."""
-        if standing.held(now):
-            return standing.held_until
-        if standing.on_trial(now):
-            last = self._traffic.last_sent(standing.ce_id)
-            again = last + standing.patience(self._standings.rules)
-            if last >= standing.held_until and now < again:
-                return again
-        return None
 
-    def _why(self, standing: Standing, until: float) -> str:
-        number = standing.failures
-        failed = f"after {number} failed jobs in succession" if number > 1 else "after a failed job"
-        reason = f" ({standing.reason})" if standing.reason else ""
-        return f"until {moment(until)} {failed}{reason}"
+class _Present:
+    """The candidates of one job as they are now, with those that are set aside.
 
-    # -- how they are with our jobs on top ---------------------------------------------------------------
+    :ivar asides: the candidates that were asked about and are no choice now.
+    """
 
-    def _as_they_are_now(
-        self, job: Job, candidates: Sequence[Candidate], sent: Mapping[str, int], asides: list[Aside]
-    ) -> list[Candidate]:
-        """The candidates with the ranks that they have now, best first; without those that are filled.
+    def __init__(
+        self,
+        job: Job,
+        demands: tuple[Expr, ...],
+        sent: Mapping[str, int],
+        standings: Standings,
+        traffic: Traffic,
+        memo: Memo,
+        clock: Callable[[], float],
+    ) -> None:
+        self.asides: list[Aside] = []
+        self._job = job
+        self._demands = demands
+        self._sent = sent
+        self._standings = standings
+        self._traffic = traffic
+        self._memo = memo
+        self._clock = clock
+        self._now = clock()
+        self._doubtful = standings.doubtful()
+        self._left = MOST_CORRECTED
 
-        An element with more jobs is no better than without them, so those below the best untouched one stay as they
-        are, unless the choice is a roulette.
-        """
-        touched = [each for each in candidates if each.ce_id in sent and each.record is not None]
-        if not touched:
-            return list(candidates)
-        if job.fuzzy_factor is None:
-            best = max((each.rank for each in candidates if each.ce_id not in sent), default=None)
-            touched = [each for each in touched if best is None or each.rank >= best]
-        current = {id(each): self._with_jobs(job, each, sent[each.ce_id]) for each in touched[:MOST_CORRECTED]}
-        ready = []
-        for each in candidates:
-            now = current.get(id(each), each)
-            if now is None:
-                asides.append(Aside(each.ce_id, "until it is looked at again: the jobs sent meanwhile have filled it"))
-            else:
-                ready.append(now)
-        return sorted(ready, key=lambda each: -each.rank)
+    def trust(self, candidate: Candidate) -> float:
+        """With which chance it is taken."""
+        return self._standings.of(candidate.ce_id).trust(self._now, self._standings.rules)
 
-    def _with_jobs(self, job: Job, candidate: Candidate, slots: int) -> Candidate | None:
-        """The candidate with its present rank; None when it does not match any more."""
-        if candidate.record is None:
+    def of(self, candidate: Candidate) -> Candidate | None:
+        """The candidate with the rank that it has now; None when it is no choice."""
+        standing = self._doubtful.get(candidate.ce_id)
+        until = None if standing is None else self._until(standing)
+        if standing is not None and until is not None:
+            self.asides.append(Aside(candidate.ce_id, _why(standing, until), until))
+            return None
+        slots = self._sent.get(candidate.ce_id)
+        if not slots or candidate.record is None:
             return candidate
-        ad = with_jobs(candidate.record.ad, slots)
+        rank = self._rank(candidate.record, candidate.rank, slots)
+        if rank is None:
+            self.asides.append(Aside(candidate.ce_id, "until it is looked at again: the jobs sent meanwhile filled it"))
+            return None
+        # an element with more jobs is no better than without them, whatever a strange Rank says
+        return candidate if rank >= candidate.rank else replace(candidate, rank=rank)
+
+    def _until(self, standing: Standing) -> float | None:
+        """When the element may be taken, None for now."""
+        if standing.held(self._now):
+            return standing.held_until
+        last = self._traffic.last_sent(standing.ce_id)
+        again = last + standing.patience(self._standings.rules)
+        return again if last >= standing.held_until and self._now < again else None
+
+    def _rank(self, record: CeRecord, before: int | float, slots: int) -> int | float | None:
+        """The rank on the element with so many of our jobs on top; None when it does not match any more."""
+        if (record.key, slots) in self._memo:
+            return self._memo[record.key, slots]
+        if self._left <= 0:
+            return before
+        self._left -= 1
+        ad = with_jobs(record.ad, slots)
 
         def value(expr: Expr) -> object:
             success = self._standings.success
-            return compiled(expr)(scope_of(job.ad, ad, clock=self._clock, rng=self._rng.random, success=success))
+            return compiled(expr)(scope_of(self._job.ad, ad, clock=self._clock, rng=random.random, success=success))
 
-        demands = [expr for expr in (job.requirements, self._wms_requirements) if expr is not None]
-        rank = value(job.rank)
-        if not all(is_true(value(expr)) for expr in demands):
-            return None
-        if isinstance(rank, bool) or not isinstance(rank, (int, float)):
-            return None
-        return replace(candidate, rank=rank)
+        rank = value(self._job.rank)
+        meets = all(is_true(value(expr)) for expr in self._demands)
+        number = isinstance(rank, (int, float)) and not isinstance(rank, bool)
+        found = rank if meets and number and isinstance(rank, (int, float)) else None
+        self._memo[record.key, slots] = found
+        return found
 
-    # -- chance ------------------------------------------------------------------------------------------
 
-    def _trust(self, candidate: Candidate) -> float:
-        return self._standings.of(candidate.ce_id).trust(self._clock(), self._standings.rules)
+def _why(standing: Standing, until: float) -> str:
+    number = standing.failures
+    failed = f"after {number} failed jobs in succession" if number > 1 else "after a failed job"
+    reason = f" ({standing.reason})" if standing.reason else ""
+    return f"until {moment(until)} {failed}{reason}"
 
-    def _chosen(self, ready: Sequence[Candidate], fuzzy_factor: float | None) -> Candidate:
-        """:param ready: best rank first, not empty."""
-        if fuzzy_factor is not None:
-            weights = fuzzy_weights([each.rank for each in ready], fuzzy_factor)
-            trusted = [weight * self._trust(each) for weight, each in zip(weights, ready, strict=True)]
-            return self._rng.choices(ready, trusted if sum(trusted) > 0 else None)[0]
-        first: Candidate | None = None
-        for _, group in groupby(ready, key=lambda each: each.rank):
-            equals = list(group)
-            self._rng.shuffle(equals)
-            for candidate in equals:
-                first = first or candidate
-                trust = self._trust(candidate)
-                if trust >= 1.0 or self._rng.random() < trust:
-                    return candidate
-        return first or ready[0]
+
+def _end_of_level(candidates: Sequence[Candidate], begin: int) -> int:
+    """The first place after ``begin`` where the rank is another one; found by halving, since ranks only fall."""
+    rank = candidates[begin].rank
+    low, high = begin + 1, len(candidates)
+    while low < high:
+        middle = (low + high) // 2
+        if candidates[middle].rank == rank:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _sampled(number: int, rng: random.Random) -> Iterator[int]:
+    """The numbers below ``number`` in random order, made as they are asked for (Fisher and Yates, sparse)."""
+    moved: dict[int, int] = {}
+    for last in range(number - 1, -1, -1):
+        place = rng.randrange(last + 1)
+        yield moved.get(place, place)
+        moved[place] = moved.get(last, last)

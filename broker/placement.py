@@ -57,7 +57,7 @@ class Placements:
         self._supermarket = supermarket
         self._wms_requirements = read_wms_requirements(settings.wms_requirements)
         self._forwarding = forwarding_of(settings)
-        self._rng = random.SystemRandom()
+        self._rng = random.Random()
         self._matches = Matches()
         self._chooser = Chooser(ledger.standings, ledger.traffic, self._wms_requirements, self._rng)
 
@@ -73,7 +73,7 @@ class Placements:
         if not result.candidates:
             return Placement(reason=self._reason(key, job, user, snapshot, result.headline), kind=kind)
         seen_at = snapshot.taken_at.timestamp() - self._settings.information_delay
-        choice = self._chooser.choose(job, result, seen_at)
+        choice = self._chooser.choose(job, result, seen_at, self._matches.memo(key, user, snapshot))
         if choice.candidate is None:
             filled = any(each.until is None for each in choice.aside)
             if kind is not None:

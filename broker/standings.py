@@ -37,6 +37,7 @@ class Standings:
         with engine.connect() as connection:
             rows = connection.execute(sa.select(STANDINGS)).mappings()
             self._known = {row["ce_id"]: _standing_of(row) for row in rows}
+        self._doubtful = {name: each for name, each in self._known.items() if each.holds}
 
     def record(self, connection: Connection, ce_id: str, sign: Sign, reason: str) -> Standing:
         """Count an attempt, inside the transaction that makes it true."""
@@ -68,6 +69,10 @@ class Standings:
             known = self._known.get(after.ce_id)
             if known is None or known.outcomes <= after.outcomes:
                 self._known[after.ce_id] = after
+                if after.holds:
+                    self._doubtful[after.ce_id] = after
+                else:
+                    self._doubtful.pop(after.ce_id, None)
         if after.held_until > before.held_until:
             log.warning("%s", self.sentence(after))
         elif before.holds and not after.holds:
@@ -84,6 +89,11 @@ class Standings:
         with self._lock:
             return self._known.get(ce_id) or Standing(ce_id)
 
+    def doubtful(self) -> dict[str, Standing]:
+        """The elements that were set aside and of which nothing has gone well since: most often none."""
+        with self._lock:
+            return dict(self._doubtful)
+
     def success(self, ce_id: str) -> float:
         """What ``successFraction()`` gives in a job's expressions."""
         return self.of(ce_id).success(self._clock(), self.rules)
@@ -91,9 +101,8 @@ class Standings:
     def set_aside(self) -> list[Standing]:
         """The elements that are set aside now, or on trial, by their ids."""
         now = self._clock()
-        with self._lock:
-            known = list(self._known.values())
-        return sorted((each for each in known if each.held(now) or each.on_trial(now)), key=lambda each: each.ce_id)
+        doubtful = self.doubtful().values()
+        return sorted((each for each in doubtful if each.held(now) or each.on_trial(now)), key=lambda each: each.ce_id)
 
     def sentence(self, standing: Standing) -> str:
         """What operators and users are told of an element that is set aside or on trial."""
@@ -112,6 +121,7 @@ class Standings:
             self._known = {
                 name: each for name, each in self._known.items() if each.changed >= horizon or each.held(now)
             }
+            self._doubtful = {name: each for name, each in self._known.items() if each.holds}
 
 
 def moment(seconds: float) -> str:

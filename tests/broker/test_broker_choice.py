@@ -219,7 +219,7 @@ def test_who_wants_free_slots_waits_when_our_own_jobs_have_taken_them(desk) -> N
     assert places == {"a": 5, "b": 5, "-": 2}
     job = Job(parse("[Requirements = other.GlueCEStateFreeJobSlots > 0;]"))
     waiting = desk.chooser.choose(job, match(job, Snapshot((free("a", 5),)), ADA), desk.now - 60)
-    assert "the jobs sent meanwhile have filled it" in waiting.sentence()
+    assert "the jobs sent meanwhile filled it" in waiting.sentence()
     assert waiting.until is None
     desk.traffic.ended("job0")
     desk.traffic.ended("job1")

@@ -108,7 +108,7 @@ def test_jobs_whose_own_fellows_filled_the_element_are_looked_at_with_each_pictu
     world.step(world.submit("first", extra=free))
     waiting = world.step(world.submit("second", extra=free))
     assert (waiting.phase, bench.due()) == (Phase.WAITING, set())
-    assert "filled it" in waiting.reason
+    assert "meanwhile filled it" in waiting.reason
     assert bench.show(Snapshot(snapshot.records)) == 1
     assert bench.due() == {"second"}
 
