@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from broker.candidates import NO_MATCH, UNRANKABLE
 from broker.job import Job
 from broker.matchmaker import MatchResult, match
 from broker.supermarket import Snapshot
-from broker.wms_requirements import WMS_REQUIREMENTS, read_wms_requirements
+from broker.wms_requirements import TERMS, WMS_REQUIREMENTS, read_wms_requirements
 from grid.errors import ConfigurationError
 from grid.fqan import Fqan
 from infosys.access import User
@@ -162,6 +164,11 @@ def test_the_operators_expression_takes_the_place_of_the_default() -> None:
     both = Snapshot((record("a"), record("b")))
     assert [each.host for each in match(job(""), both, ADA, wms_requirements=own).candidates] == ["a"]
     assert read_wms_requirements(" \n") is WMS_REQUIREMENTS
+
+
+def test_the_document_shows_each_term_of_the_default() -> None:
+    document = (Path(__file__).parents[2] / "docs/matchmaking.md").read_text(encoding="utf-8")
+    assert [term for term in TERMS if term not in document] == []
 
 
 def test_an_expression_that_cannot_be_read_is_told_with_its_place() -> None:
