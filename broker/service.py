@@ -28,6 +28,7 @@ from grid.doorbell import Doorbell, ring
 from grid.fqan import Fqan
 from infosys.access import User
 from jdl.parser import parse
+from jdl.scope import Success
 from jdl.tree import Expr
 from storage import schema
 from storage.engine import open_engine
@@ -72,7 +73,7 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
     control = ControlServer(
         settings.control_socket,
         {
-            "match": _Matcher(supermarket, demands),
+            "match": _Matcher(supermarket, demands, ledger.standings.success),
             "explain": Explainer(supermarket, ledger, demands),
             "health": lambda _: _health(supermarket, ledger),
         },
@@ -100,17 +101,18 @@ def wake(settings: BrokerSettings) -> None:
 class _Matcher:
     """Answers jobListMatch."""
 
-    def __init__(self, supermarket: Supermarket, wms_requirements: Expr) -> None:
+    def __init__(self, supermarket: Supermarket, wms_requirements: Expr, success: Success) -> None:
         self._supermarket = supermarket
         self._wms_requirements = wms_requirements
+        self._success = success
 
     def __call__(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         job = Job(parse(str(request["ad"])))
         user = User(str(request["owner"]), tuple(Fqan.parse(text) for text in request["fqans"]))
         snapshot = self._supermarket.snapshot()
-        demands = self._wms_requirements
-        found = match(job, snapshot, user, wms_requirements=demands)
-        why = [] if found.candidates else lines(explain(job, snapshot, user, wms_requirements=demands))
+        demands, success = self._wms_requirements, self._success
+        found = match(job, snapshot, user, wms_requirements=demands, success=success)
+        why = [] if found.candidates else lines(explain(job, snapshot, user, wms_requirements=demands, success=success))
         return {"candidates": [[c.ce_id, c.listed_rank] for c in found.candidates], "explanation": why}
 
 
