@@ -92,9 +92,11 @@ def candidates_of(
     possible = table.admitted(user)
     if not job.decides_status:
         possible = possible & table.takes_jobs()
-    for demand in (job.requirements, wms_requirements):
+    for demand, standing in ((wms_requirements, True), (job.requirements, False)):
         if demand is not None:
-            possible = possible & table.where(job.ad, demand, clock=clock, rng=rng, success=success)
+            possible = possible & table.where(
+                job.ad, demand, clock=clock, rng=rng, success=success, standing=standing
+            )
     return possible
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from functools import cached_property
 from typing import Final, TypeVar
 
@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from broker.masks.cache import Cache
 from broker.masks.column import Column
-from broker.masks.key import Keys, Opaque
+from broker.masks.key import Keys, Opaque, own_names
 from broker.masks.numbers import Numbers
 from broker.masks.question import Question, Sources
 from broker.masks.vector import CONSTANT, Domain, Kind, Kinds, Mask, Truth, Vector
 from infosys.access import User, judge
 from infosys.ce_ads import CeRecord
-from jdl.nodes import Expr, Operation
+from jdl.nodes import Expr, Literal, Operation
 from jdl.scope import MAX_STEPS, Clock, Random, Success
 from jdl.tree import ClassAd
 
@@ -37,6 +37,9 @@ STATUS: Final = "GlueCEStateStatus"
 
 _T = TypeVar("_T", Kinds, Mask, Numbers)
 _S = TypeVar("_S", bound=np.generic)
+
+_MAX_STANDING: Final = 64
+"""Standing expressions that a table remembers."""
 
 _MANY: Final = 0.8
 """The part of all rows from which on distinct combinations are not worth finding."""
@@ -65,6 +68,7 @@ class Table:
         self._columns: dict[str, Column] = {}
         if previous is not None:
             self._columns = dict(_taken_over(self, previous))
+        self._standing: dict[int, tuple[Expr, frozenset[str]]] = {}
         self.distrusted = False
 
     def prepare(self) -> Table:
@@ -104,9 +108,26 @@ class Table:
         clock: Clock = time.time,
         rng: Random = random.random,
         success: Success | None = None,
+        standing: bool = False,
     ) -> Mask:
-        """The rows on which the expression is true."""
+        """The rows on which the expression is true.
+
+        :param standing: the same object is asked for many jobs, as a demand of the WMS is; then it is remembered which
+            attributes of a job it reads.
+        """
         sources = Sources(clock, rng, success)
+        key = self._standing_key(job_ad, expr) if standing and not self.distrusted else None
+        if key is None:
+            return self._met(job_ad, expr, sources)
+        kept: Mask | None = self.cache.get(key)
+        if kept is None:
+            kept = self._met(job_ad, expr, sources)
+            if not sources.used:
+                self.cache.put(key, kept, kept.nbytes)
+        return kept
+
+    def _met(self, job_ad: ClassAd, expr: Expr, sources: Sources) -> Mask:
+        """The rows on which all terms of the expression are true."""
         keys = Keys(job_ad)
         cost = 0
         found: Mask | None = None
@@ -120,6 +141,23 @@ class Table:
         except Opaque:
             return self._where(Question(self, job_ad, sources).whole(expr))
         return found if found is not None else np.ones(len(self), np.bool_)
+
+    def _standing_key(self, job_ad: ClassAd, expr: Expr) -> Hashable | None:
+        """What the answer to a standing expression depends on; None when that is more than a few constants."""
+        held, names = self._standing.get(id(expr), (None, None))
+        if held is not expr or names is None:
+            if len(self._standing) >= _MAX_STANDING:
+                return None
+            names = own_names(expr)
+            self._standing[id(expr)] = expr, names
+        values = []
+        for name in names:
+            found = job_ad.at(name)
+            if found is not None:
+                if not isinstance(found, Literal):
+                    return None
+                values.append((name, repr(found.value)))
+        return ("standing", id(expr), *values)
 
     def numbers(
         self,

@@ -25,7 +25,7 @@ from jdl.nodes import (
 from jdl.special import SPECIAL
 from jdl.tree import ClassAd
 
-__all__ = ["MAX_DEPTH", "OTHER_SCOPES", "OWN_SCOPES", "Keys", "Opaque", "own_name"]
+__all__ = ["MAX_DEPTH", "OTHER_SCOPES", "OWN_SCOPES", "Keys", "Opaque", "own_name", "own_names"]
 
 OWN_SCOPES: Final = frozenset({"self", "my", "root", "."})
 """The scopes by which an ad's outermost expressions name its own attributes; a bare name does as well."""
@@ -167,6 +167,18 @@ def own_name(expr: Reference) -> str | None:
     if expr.scope is None:
         return None if expr.key in SCOPES else expr.key
     return expr.key if expr.scope.lower() in OWN_SCOPES else None
+
+
+def own_names(expr: Expr) -> frozenset[str]:
+    """The names (lower case) of own attributes in an expression, and maybe some of inner ads."""
+    names: set[str] = set()
+    waiting = [expr]
+    while waiting:
+        node = waiting.pop()
+        waiting.extend(node.children())
+        if isinstance(node, Reference) and (node.scope or "").lower() not in OTHER_SCOPES:
+            names.add(node.key)
+    return frozenset(names)
 
 
 def _literal(keys: Keys, expr: Literal) -> str:
