@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import chains, commands, disk, jobs, wmproxy_requests
+from benchmarks import chains, commands, disk, jobs, matching, wmproxy_requests
 from benchmarks.figure import Figure, table
 from benchmarks.scratchnode import ScratchNode
 from grid.errors import GridError
@@ -32,6 +32,10 @@ BENCHMARKS: Final[dict[str, tuple[str, _Measure]]] = {
     "chains": (
         "judgements of a chain with a VOMS proxy",
         lambda node, quick: chains.measure_chains(node.proxy, node.layout.certificates, node.layout.vomsdir, quick),
+    ),
+    "matching": (
+        "matches of jobs with thousands of computing elements, beside classad2",
+        lambda node, quick: matching.measure_matching(quick),
     ),
     "getversion": ("getVersion in process, over kept and new connections", wmproxy_requests.measure_get_version),
     "register": ("durable jobRegister, the same", wmproxy_requests.measure_register),

@@ -78,6 +78,13 @@ class Table:
         self.places  # noqa: B018 - made for all who rank
         return self
 
+    def unasked(self) -> Table:
+        """A table of the same records and columns to which nothing that was answered is known."""
+        table = Table(self.records)
+        table._columns = {name: column.unasked() for name, column in self._columns.items()}
+        table.places  # noqa: B018 - part of the table, not an answer
+        return table
+
     def __len__(self) -> int:
         return len(self.records)
 

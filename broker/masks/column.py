@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
@@ -86,6 +87,15 @@ class Column:
             self.equal_to("", exact=False)
             self.holding("")
             self.having("", "")
+
+    def unasked(self) -> Column:
+        """The column without its answers; what questions look things up in is shared."""
+        column = copy.copy(self)
+        column._answers = OrderedDict()
+        if self._vector is not None:
+            vector = column._vector = copy.copy(self._vector)
+            vector.column = column
+        return column
 
     def _number_all(self, found: Iterable[Expr | None]) -> list[int]:
         by_identity: dict[int, int] = {id(None): 0}
