@@ -8,6 +8,7 @@ not to be changed.
 
 from __future__ import annotations
 
+import copy
 import random
 import threading
 import time
@@ -80,9 +81,11 @@ class Table:
 
     def unasked(self) -> Table:
         """A table of the same records and columns to which nothing that was answered is known."""
-        table = Table(self.records)
+        table = copy.copy(self)
+        table.cache = Cache()
+        table._lock = threading.Lock()
+        table._absent = self._absent.unasked()
         table._columns = {name: column.unasked() for name, column in self._columns.items()}
-        table.places  # noqa: B018 - part of the table, not an answer
         return table
 
     def __len__(self) -> int:

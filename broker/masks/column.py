@@ -83,10 +83,12 @@ class Column:
 
     def prepare(self) -> None:
         """Make what questions look things up in."""
-        if self.shared and self.vector.objects is not None:
-            self.equal_to("", exact=False)
-            self.holding("")
-            self.having("", "")
+        if not self.shared or self.vector.objects is None:
+            return
+        self.equal_to("", exact=False)
+        self.holding("")
+        self.having("", "")
+        self.longest  # noqa: B018 - made for all who ask
 
     def unasked(self) -> Column:
         """The column without its answers; what questions look things up in is shared."""
