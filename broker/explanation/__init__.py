@@ -6,6 +6,7 @@ module              what it knows
 ``clause``          the terms of the Requirements
 ``demand``          what one term wants: a comparison, a member of a list, a pattern
 ``examination``     which computing element fails which condition, as masks
+``elements``        the computing elements behind the records, and their access rules
 ``vocabulary``      names and values that the ads of a snapshot have
 ``likeness``        which words are like a given one
 ``mistakes``        what can only be meant otherwise: names, types, values

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
+from broker.explanation.elements import Places
 from broker.explanation.examination import Examination
 from broker.explanation.wording import listed, shown
 from broker.table import Mask
@@ -24,24 +25,21 @@ def access_of(ex: Examination) -> Access:
     """What access rules exclude the user."""
     user = ex.user
     refusing = ~ex.elements(ex.admitted)
-    places = np.flatnonzero(ex.of(refusing))
+    refusing_records = ex.of(refusing)
     fit = ex.fitting & ex.open & ex.available
-    rules: Counter[str] = Counter()
-    would: Counter[str] = Counter()
-    denied: dict[str, str] = {}
-    seen: set[tuple[str, str]] = set()
-    for place in places:
-        record, ce_id = ex.snapshot.records[int(place)], ex.ce_id(int(place))
-        for rule in record.access_rules:
-            kind = rule[:5].upper()
-            if kind == "DENY:":
-                verdict = judge(record.access_rules, user) if ce_id not in denied else None
-                if verdict is not None and verdict.rule is not None:
-                    denied[ce_id] = verdict.rule
-            elif (kind == "VOMS:" or kind.startswith("VO:")) and (ce_id, rule) not in seen:
-                seen.add((ce_id, rule))
-                rules[rule] += 1
-                would[rule] += bool(fit[place])
+    rules: dict[str, int] = {}
+    would: dict[str, int] = {}
+    denying: list[str] = []
+    denied = np.zeros(len(refusing), dtype=np.bool_)
+    for rule, everywhere in ex.vocabulary.elements.rules.items():
+        kind, places = rule[:5].upper(), everywhere[refusing_records[everywhere]]
+        if kind == "DENY:":
+            if len(places) and judge((rule,), user).rule is not None:
+                denying.append(rule)
+                denied |= ex.vocabulary.elements.having(places)
+        elif len(places) and (kind == "VOMS:" or kind.startswith("VO:")):
+            rules[rule] = int(ex.vocabulary.elements.having(places).sum())
+            would[rule] = int(ex.vocabulary.elements.having(places[fit[places]]).sum())
     own = _own(ex, fit)
     named = sorted(rules, key=lambda rule: (-would[rule], -rules[rule], rule))
     others = [Opening(shown(rule), rules[rule], would[rule]) for rule in named if rule not in own]
@@ -49,10 +47,10 @@ def access_of(ex: Examination) -> Access:
         shown(user.vo or ""),
         shown(user.primary or ""),
         int(refusing.sum()),
-        len(denied),
-        ex.count(fit & ex.of(refusing)),
+        int(denied.sum()),
+        ex.count(fit & refusing_records),
         (*own.values(), *others)[:MAX_OPENINGS],
-        tuple(_examples(ex, places, denied)),
+        tuple(_examples(ex, np.flatnonzero(refusing_records), denying)),
     )
 
 
@@ -69,7 +67,7 @@ def _own(ex: Examination, fit: Mask) -> dict[str, Opening]:
     return found
 
 
-def _examples(ex: Examination, places: np.ndarray, denied: dict[str, str]) -> list[Refusal]:
+def _examples(ex: Examination, places: Places, denying: Sequence[str]) -> list[Refusal]:
     rules: dict[str, dict[str, None]] = {}
     for place in places:
         ce_id = ex.ce_id(int(place))
@@ -79,7 +77,8 @@ def _examples(ex: Examination, places: np.ndarray, denied: dict[str, str]) -> li
         found.update(dict.fromkeys(ex.snapshot.records[int(place)].access_rules))
     examples = []
     for ce_id, own in rules.items():
+        denied = next((rule for rule in denying if rule in own), None)
         admits = [shown(rule, 80) for rule in own if rule[:5].upper() != "DENY:"]
-        why = f"its rule {shown(denied[ce_id])} says so" if ce_id in denied else f"admits {listed(admits) or 'nobody'}"
+        why = f"its rule {shown(denied)} says so" if denied else f"admits {listed(admits) or 'nobody'}"
         examples.append(Refusal(shown(ce_id), why))
     return examples

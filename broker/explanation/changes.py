@@ -21,7 +21,7 @@ from broker.explanation.mistakes import Correction
 from broker.explanation.relaxation import CORRECTED, LEFT_OUT, distances, relaxed
 from broker.explanation.wording import MAX_TEXT, number, shown
 from broker.matchmaker import Job
-from broker.table import Mask, Truth
+from broker.table import Mask
 from jdl.tree import ClassAd, Expr, Literal, conjunction
 from wsdl.explanation import Change, Edit, Match
 
@@ -190,7 +190,7 @@ class Changes:
             mask = mask & ex.table.takes_jobs()
         for demand in (job.requirements, ex.wms_requirements):
             if demand is not None:
-                mask = mask & (ex.truth(demand, ad) == Truth.TRUE)
+                mask = mask & ex.where(demand, ad)
         mask &= ex.ranks(job.rank, ad)[1]
         matches = ex.count(mask)
         if not matches:

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from broker.explanation.clause import Clause, clauses_of
-from broker.explanation.vocabulary import Vocabulary, vocabulary_of
+from broker.explanation.vocabulary import vocabulary_of
 from broker.matchmaker import WMS_REQUIREMENTS, Job
 from broker.supermarket import Snapshot
-from broker.table import Mask, Truth
+from broker.table import Mask
 from infosys.access import User
 from jdl.evaluate import compile as compiled
 from jdl.scope import Clock, Random, Success, scope_of
@@ -52,19 +52,17 @@ class Examination:
     ) -> None:
         moment, drawn = clock(), rng()
         self._sources: Any = {"clock": lambda: moment, "rng": lambda: drawn, "success": success}
-        self._truths: dict[Expr, npt.NDArray[np.int8]] = {}
         self.job = job
         self.user = user
         self.snapshot = snapshot
         self.table = snapshot.table
         self.set_aside = set_aside or {}
         self.wms_requirements = wms_requirements
-        ids: dict[str, int] = {}
-        places = [ids.setdefault(record.ce_id, len(ids)) for record in snapshot.records]
-        self._element: npt.NDArray[np.intp] = np.array(places, dtype=np.intp)
-        self.ce_ids: Sequence[str] = list(ids)
+        self.vocabulary = vocabulary_of(self.table)
+        self._elements = self.vocabulary.elements
+        self.ce_ids: Sequence[str] = self._elements.ids
         self.admitted: Mask = self.table.admitted(user)
-        everywhere = np.ones(len(places), dtype=np.bool_)
+        everywhere = np.ones(len(self.table), dtype=np.bool_)
         self.open: Mask = everywhere if job.decides_status else self.table.takes_jobs()
         self.asked: Mask = self.admitted & self.open
         wms = [Clause(each, "wms") for each in job.conjuncts(wms_requirements)]
@@ -75,7 +73,7 @@ class Examination:
     def _where(self, clause: Clause) -> Mask:
         if clause.whose == "rank":
             return self.ranks(clause.expr)[1]
-        return np.asarray(self.truth(clause.expr) == Truth.TRUE)
+        return self.where(clause.expr)
 
     def _check_whole(self, everywhere: Mask) -> None:
         """Requirements that cost more than they may are an error though each of their terms is true."""
@@ -85,21 +83,20 @@ class Examination:
         for clause, mask in zip(self.conditions, self.holds, strict=True):
             if clause.whose == "job":
                 together &= mask
-        whole = self.truth(self.job.requirements) == Truth.TRUE
+        whole = self.where(self.job.requirements)
         if (together & ~whole).any():
             self.conditions.insert(0, Clause(self.job.requirements, "cost"))
             self.holds.insert(0, whole)
 
     # -- evaluation --------------------------------------------------------------------------------------
 
-    def truth(self, expr: Expr, ad: ClassAd | None = None) -> npt.NDArray[np.int8]:
-        """What an expression of the job is on each record (:meth:`broker.table.Table.truth`)."""
-        if ad is not None:
-            return self.table.truth(ad, expr, **self._sources)
-        found = self._truths.get(expr)
-        if found is None:
-            found = self._truths[expr] = self.table.truth(self.job.ad, expr, **self._sources)
-        return found
+    def truth(self, expr: Expr) -> npt.NDArray[np.int8]:
+        """What an expression of the job is on each record (:class:`broker.table.Truth`)."""
+        return self.table.truth(self.job.ad, expr, **self._sources)
+
+    def where(self, expr: Expr, ad: ClassAd | None = None) -> Mask:
+        """The records on which an expression of the job is true."""
+        return self.table.where(ad if ad is not None else self.job.ad, expr, **self._sources)
 
     def ranks(self, expr: Expr, ad: ClassAd | None = None) -> tuple[npt.NDArray[np.float64], Mask]:
         """The numbers that an expression is, and where it is one."""
@@ -114,9 +111,7 @@ class Examination:
 
     def elements(self, mask: Mask) -> Mask:
         """The computing elements of which a record is in the mask; one place for each of :attr:`ce_ids`."""
-        found = np.zeros(len(self.ce_ids), dtype=np.bool_)
-        found[self._element[mask]] = True
-        return found
+        return self._elements.having(mask)
 
     def count(self, mask: Mask) -> int:
         """How many computing elements have a record in the mask."""
@@ -124,7 +119,7 @@ class Examination:
 
     def of(self, elements: Mask) -> Mask:
         """The records of computing elements."""
-        return elements[self._element] if len(elements) else np.zeros(0, dtype=np.bool_)
+        return self._elements.records(elements)
 
     def names(self, elements: Mask) -> list[str]:
         """The identifiers of computing elements."""
@@ -132,19 +127,14 @@ class Examination:
 
     def ce_id(self, place: int) -> str:
         """Whose record it is."""
-        return self.ce_ids[int(self._element[place])]
+        return self.ce_ids[int(self._elements.of_record[place])]
 
     # -- results -----------------------------------------------------------------------------------------
 
     @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """What the ads say."""
-        return vocabulary_of(self.table)
-
-    @cached_property
     def failures(self) -> npt.NDArray[np.int32]:
         """How many conditions each record fails."""
-        total = np.zeros(len(self._element), dtype=np.int32)
+        total = np.zeros(len(self.table), dtype=np.int32)
         for mask in self.holds:
             total += ~mask
         return total
@@ -158,7 +148,7 @@ class Examination:
     def available(self) -> Mask:
         """Records that are not set aside for a while."""
         if not self.set_aside:
-            return np.ones(len(self._element), dtype=np.bool_)
+            return np.ones(len(self.table), dtype=np.bool_)
         return self.of(np.array([each not in self.set_aside for each in self.ce_ids], dtype=np.bool_))
 
     @cached_property

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from broker.explanation import likeness
 from broker.explanation.clause import Clause, is_and, is_or, is_other
 from broker.explanation.demand import EQUAL, ORDERED, Demand, demand_of, is_number
+from broker.explanation.elements import Places
 from broker.explanation.examination import Examination
 from broker.explanation.mistakes import Correction
+from broker.explanation.vocabulary import texts_of
 from broker.explanation.wording import listed, literal, shown
 from broker.table import Mask, Truth
 from jdl.tree import Expr, Reference
@@ -26,6 +27,8 @@ MAX_NEAR: Final = 5
 """Near misses that are named for each condition."""
 MAX_ALTERNATIVES: Final = 12
 """Sides of an ``||``, and terms of a side, that are reported."""
+MAX_LIKE: Final = 3
+"""Texts that are like the wanted one."""
 _LOOKED_AT: Final = 400
 """Records whose values are looked at one by one."""
 
@@ -83,12 +86,13 @@ def _condition(
 # -- what the failing elements have
 
 
-def values_of(ex: Examination, subject: Expr, places: npt.NDArray[np.intp]) -> list[Value]:
-    """What an expression of the job is on these records; a plain attribute costs nearly nothing."""
+def values_of(ex: Examination, subject: Expr, places: Places) -> list[tuple[Value, int]]:
+    """What an expression of the job is on these records, with how often; a plain attribute costs nearly nothing."""
     if is_other(subject):
-        column = ex.vocabulary.column(subject.name)  # type: ignore[attr-defined]
-        return [column[place] for place in places]
-    return [ex.value(subject, int(place)) for place in places[:_LOOKED_AT]]
+        numbers, values = ex.vocabulary.values(subject.name)  # type: ignore[attr-defined]
+        counts = np.bincount(numbers[places], minlength=len(values))
+        return [(values[number], int(counts[number])) for number in np.flatnonzero(counts)]
+    return [(ex.value(subject, int(place)), 1) for place in places[:_LOOKED_AT]]
 
 
 def _found(ex: Examination, demand: Demand, failing: Mask) -> str:
@@ -104,25 +108,34 @@ def _found(ex: Examination, demand: Demand, failing: Mask) -> str:
             return f"best: {literal(ex.value(demand.subject, place))} on {ex.ce_id(place)}"
         places = np.flatnonzero(failing)
     values = values_of(ex, demand.subject, places)
-    if all(value is UNDEFINED for value in values):
+    if all(value is UNDEFINED for value, _ in values):
         return f"{subject} is not published by any of them"
     if demand.operator in ("member", "identicalmember"):
-        return _nearest(demand, values)
+        return _nearest(ex, demand, places)
     if demand.operator in EQUAL or demand.operator in ("!=", "=!=", "regexp", "!regexp", *ORDERED):
-        return f"found: {listed([text for text, _ in Counter(literal(each) for each in values).most_common()])}"
+        counted: Counter[str] = Counter()
+        for value, often in values:
+            counted[literal(value)] += often
+        return f"found: {listed([text for text, _ in counted.most_common()])}"
     return ""
 
 
-def _nearest(demand: Demand, values: Iterable[Value]) -> str:
-    if not isinstance(demand.wanted, str):
+def _nearest(ex: Examination, demand: Demand, places: Places) -> str:
+    """Which of the texts that these records have are like the wanted one."""
+    wanted, subject = demand.wanted, demand.subject
+    if not isinstance(wanted, str):
         return ""
-    words: dict[str, str] = {}
-    for value in values:
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, str):
-                words.setdefault(item.lower(), item)
-    like = likeness.nearest(demand.wanted, words)
-    return f"nearest: {listed([literal(words[each]) for each in like])}" if like else ""
+    if is_other(subject):
+        name: str = subject.name  # type: ignore[attr-defined]
+        numbers, values = ex.vocabulary.values(name)
+        there = np.bincount(numbers[places], minlength=len(values)) > 0
+        words = ex.vocabulary.words(name)
+        near = (words[each] for each in ex.vocabulary.like(name, wanted))
+        like = [word.text for word in near if there[word.numbers].any()][:MAX_LIKE]
+    else:
+        texts = texts_of(value for value, _ in values_of(ex, subject, places))
+        like = [texts[each] for each in likeness.nearest(wanted, texts, MAX_LIKE)]
+    return f"nearest: {listed([literal(each) for each in like])}" if like else ""
 
 
 # -- near misses
@@ -149,7 +162,7 @@ def _had(ex: Examination, expr: Expr, demand: Demand | None, place: int) -> str:
     if demand is not None:
         value = ex.value(demand.subject, place)
         if isinstance(value, tuple) and demand.operator in ("member", "identicalmember"):
-            return _nearest(demand, [value]) or literal(value)
+            return _nearest(ex, demand, np.array([place])) or literal(value)
         return literal(value)
     read = [Reference(name, "other") for name in ex.job.referenced(expr)]
     return listed([f"{shown(each.name)} = {literal(ex.value(each, place))}" for each in read])

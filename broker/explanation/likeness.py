@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Final
 
-_SIFTED: Final = 40
+SIFTED: Final = 40
 """Words that are compared closely; the others share fewer pairs of letters with the one that is looked for."""
 MAX_WORD: Final = 200
 """Characters of a word that are compared."""
@@ -29,7 +29,7 @@ def nearest(word: str, words: Iterable[str], most: int = 3, least: float = 0.6) 
         if score > 0.25:
             scored.append((-score, each))
     scored.sort()
-    close = [(-similarity(word, each), each) for _, each in scored[:_SIFTED]]
+    close = [(-similarity(word, each), each) for _, each in scored[:SIFTED]]
     return [each for score, each in sorted(close) if -score >= least][:most]
 
 

@@ -59,14 +59,13 @@ def correction_of(ex: Examination, clause: Clause) -> Correction:
 
 def _names(ex: Examination, expr: Expr) -> Iterator[tuple[Reference, Reference | None, Mistake]]:
     """Names that nothing has, with what is meant; also those that stand behind the job's own attributes."""
-    published = ex.vocabulary.names
-    if not published:
+    if not ex.ce_ids:
         return
     direct = dict.fromkeys(references(expr))
     behind = [Reference(name, "other") for name in ex.job.referenced(expr)]
     seen = {each.key for each in direct if is_other(each)}
     for reference in [*direct, *(each for each in behind if each.key not in seen)]:
-        if is_other(reference) and reference.key not in published:
+        if is_other(reference) and not ex.vocabulary.has(reference.key):
             yield reference, *_unpublished(ex, reference)
         elif is_own(reference) and reference.name not in ex.job.ad:
             found = _unscoped(ex, reference)
@@ -172,15 +171,15 @@ def _values(ex: Examination, demand: Demand) -> Iterator[tuple[Mistake, Expr | N
         return
     name, quoted = shown(subject.text()), literal(wanted)
     if wanted.lower() not in words:
-        like = [words[each] for each in likeness.nearest(wanted, words)]
+        like = [words[each].text for each in ex.vocabulary.like(subject.name, wanted)[:3]]  # type: ignore[attr-defined]
         hint = f"; nearest: {listed([literal(each) for each in like])}" if like else ""
         meant = literal(like[0]) if like else ""
         yield Mistake(quoted, meant, f"no computing element has {quoted} in {name}{hint}"), None
-    elif demand.operator in ("=?=", "identicalmember") and words[wanted.lower()] != wanted:
-        column = ex.vocabulary.column(subject.name)  # type: ignore[attr-defined]
-        if any(wanted in value if isinstance(value, tuple) else value == wanted for value in column):
+    elif demand.operator in ("=?=", "identicalmember") and words[wanted.lower()].text != wanted:
+        values = ex.vocabulary.values(subject.name)[1]  # type: ignore[attr-defined]
+        if any(wanted in value if isinstance(value, tuple) else value == wanted for value in values):
             return
-        spelt = literal(words[wanted.lower()])
+        spelt = literal(words[wanted.lower()].text)
         easy, loose = ("Member", "member") if member else ("==", "==")
         sentence = f"no computing element has {quoted} in {name}, but {spelt}; {easy} does not look at the case"
         yield Mistake(quoted, spelt, sentence), demand.with_wanted(wanted, loose)

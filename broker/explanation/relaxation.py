@@ -11,8 +11,7 @@ from broker.explanation import likeness
 from broker.explanation.clause import is_and, is_or, is_other
 from broker.explanation.demand import EQUAL, ORDERED, Demand, demand_of, is_number, is_plain
 from broker.explanation.examination import Examination
-from broker.explanation.findings import values_of
-from broker.table import Truth
+from broker.explanation.vocabulary import texts_of
 from jdl.tree import Call, Expr, Literal, Operation
 from jdl.values import Value
 
@@ -22,8 +21,6 @@ CORRECTED: Final = 0.01
 """What it costs to write what was meant."""
 UNKNOWN: Final = frozenset({444444, 999999, 9999999, 99999999, 999999999, 2147483647, 2146660842, -1})
 """Numbers by which GLUE publishers say that they do not know; no threshold is moved to one of them."""
-_SIMILAR: Final = 0.6
-_COMPARED: Final = 300
 
 Option = tuple[float, Expr]
 """A cost, and an expression that is true."""
@@ -76,8 +73,12 @@ def _moved(ex: Examination, expr: Expr, demand: Demand, place: int) -> list[Opti
     if operator in EQUAL and is_plain(value) and type(value) is type(wanted):
         return [(_difference(value, wanted), demand.with_wanted(value, "=="))]  # type: ignore[arg-type]
     if operator in ("member", "identicalmember") and isinstance(value, tuple) and isinstance(wanted, str):
-        words = {item.lower(): item for item in value if isinstance(item, str)}
-        like = likeness.nearest(wanted, words, 1, _SIMILAR)
+        words = texts_of([value])
+        if is_other(demand.subject):
+            every = ex.vocabulary.like(demand.subject.name, wanted)  # type: ignore[attr-defined]
+            like = [each for each in every if each in words][:1]
+        else:
+            like = likeness.nearest(wanted, words, 1)
         return [(_difference(words[each], wanted), demand.with_wanted(words[each], "member")) for each in like]
     if operator == "regexp" and "i" not in demand.options.lower() and isinstance(wanted, str):
         loose = Call("RegExp", (Literal(wanted), demand.subject, Literal(f"{demand.options}i")))
@@ -100,7 +101,7 @@ def _difference(value: Value, wanted: Value) -> float:
 
 def distances(ex: Examination, expr: Expr, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
     """About how far the term is from being true on each of these records; for choosing where to look closely."""
-    apart = np.where(ex.truth(expr)[places] == Truth.TRUE, 0.0, 1.0)
+    apart = np.where(ex.where(expr)[places], 0.0, 1.0)
     demand = demand_of(expr, ex.job)
     if demand is None:
         return apart
@@ -117,11 +118,10 @@ def distances(ex: Examination, expr: Expr, places: npt.NDArray[np.intp]) -> npt.
 
 def _unlike(ex: Examination, demand: Demand, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
     """1 - similarity of each record's texts to the wanted one; only the nearest texts of all count."""
-    wanted = str(demand.wanted)
-    words = ex.vocabulary.words(demand.subject.name)  # type: ignore[attr-defined]
-    near = {each: 1 - likeness.similarity(each, wanted) for each in likeness.nearest(wanted, words, 3, _SIMILAR)}
-    found = np.ones(len(places))
-    for number, value in enumerate(values_of(ex, demand.subject, places[:_COMPARED])):
-        texts = value if isinstance(value, tuple) else (value,)
-        found[number] = min((near.get(each.lower(), 1.0) for each in texts if isinstance(each, str)), default=1.0)
-    return found
+    wanted, name = str(demand.wanted), demand.subject.name  # type: ignore[attr-defined]
+    near = {each: 1 - likeness.similarity(each, wanted) for each in ex.vocabulary.like(name, wanted)}
+    numbers, values = ex.vocabulary.values(name)
+    apart = np.ones(len(values))
+    for each, away in sorted(near.items(), key=lambda item: -item[1]):
+        apart[ex.vocabulary.words(name)[each].numbers] = away  # the nearest come last
+    return apart[numbers[places]]

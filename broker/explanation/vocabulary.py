@@ -2,63 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
-from broker.table import Table
-from infosys.ce_ads import CeRecord
-from jdl.values import Value
+import numpy as np
 
-MAX_COLUMNS: Final = 200
-"""Attributes of one snapshot whose values are kept."""
+from broker.explanation import likeness
+from broker.explanation.elements import Elements, Places
+from broker.table import Table
+from jdl.tree import ListExpr, Literal
+from jdl.values import UNDEFINED, Value
+
+MAX_LIKE: Final = 500
+"""Words whose neighbours are kept."""
+
+
+class Word(NamedTuple):
+    """A text that some ads have.
+
+    :ivar text: in the spelling of one of them.
+    :ivar numbers: the values of its attribute that are it or hold it.
+    """
+
+    text: str
+    numbers: list[int]
 
 
 class Vocabulary:
-    """The words of the ads of a table."""
+    """The words of the ads of a table.
 
-    def __init__(self, records: Sequence[CeRecord]) -> None:
-        self._ads = [record.ad for record in records]
+    :ivar elements: whose ads they are.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.elements = Elements(table)
+        self._columns = table.column
+        self._ads = [record.ad for record in table.records]
         self._names: dict[str, str] | None = None
-        self._columns: dict[str, list[Value]] = {}
-        self._words: dict[str, dict[str, str]] = {}
+        self._values: dict[str, tuple[Places, list[Value]]] = {}
+        self._words: dict[str, dict[str, Word]] = {}
+        self._like: OrderedDict[tuple[str, str], list[str]] = OrderedDict()
+
+    def has(self, name: str) -> bool:
+        """Whether any ad has an attribute of that name."""
+        return len(self._columns(name.lower()).exprs) > 1  # the first one stands for its absence
 
     @property
     def names(self) -> dict[str, str]:
         """The names of all attributes, in lower case, with their spellings."""
         if self._names is None:
-            keys: set[str] = set()
             found: dict[str, str] = {}
             for ad in self._ads:
-                new = ad.folded() - keys
-                keys |= new
-                found.update((key, ad.spelling(key)) for key in new)
+                if not ad.folded() <= found.keys():
+                    found.update((key, ad.spelling(key)) for key in ad.folded() - found.keys())
             self._names = found
         return self._names
 
-    def column(self, name: str) -> list[Value]:
-        """What an attribute is in each ad, in the order of the records."""
+    def values(self, name: str) -> tuple[Places, list[Value]]:
+        """The values of an attribute, each once, and for each record the number of its value."""
         key = name.lower()
-        column = self._columns.get(key)
-        if column is None:
-            if len(self._columns) >= MAX_COLUMNS:
-                self._columns.clear()
-                self._words.clear()
-            column = self._columns[key] = [ad.value(key) for ad in self._ads]
-        return column
+        kept = self._values.get(key)
+        if kept is None:
+            column = self._columns(key)
+            values: list[Value] = []
+            for expr in column.exprs:
+                if expr is None:
+                    values.append(UNDEFINED)
+                elif isinstance(expr, Literal):
+                    values.append(expr.value)
+                elif isinstance(expr, ListExpr) and expr.constant:
+                    values.append(tuple(item.value for item in expr.items if isinstance(item, Literal)))
+                else:
+                    break
+            if len(values) == len(column.exprs):
+                kept = column.codes.astype(np.intp), values
+            else:  # it depends on other attributes of its ad
+                kept = np.arange(len(self._ads)), [ad.value(key) for ad in self._ads]
+            self._values[key] = kept
+        return kept
 
-    def words(self, name: str) -> dict[str, str]:
-        """The texts that an attribute is or holds anywhere, in lower case, with a spelling."""
+    def words(self, name: str) -> dict[str, Word]:
+        """The texts that an attribute is or holds anywhere, in lower case."""
         key = name.lower()
         words = self._words.get(key)
         if words is None:
             words = {}
-            for value in self.column(key):
+            for number, value in enumerate(self.values(key)[1]):
                 for item in value if isinstance(value, tuple) else (value,):
                     if isinstance(item, str):
-                        words.setdefault(item.lower(), item)
+                        word = words.get(item.lower())
+                        if word is None:
+                            words[item.lower()] = Word(item, [number])
+                        else:
+                            word.numbers.append(number)
             self._words[key] = words
         return words
+
+    def like(self, name: str, wanted: str) -> list[str]:
+        """The texts of an attribute that are like ``wanted``, in lower case, the most similar first."""
+        key = (name.lower(), wanted)
+        kept = self._like.get(key)
+        if kept is None:
+            kept = self._like[key] = likeness.nearest(wanted, self.words(name), likeness.SIFTED)
+            if len(self._like) > MAX_LIKE:
+                self._like.popitem(last=False)
+        return kept
+
+
+def texts_of(values: Iterable[Value]) -> dict[str, str]:
+    """The strings among values and in lists of them, in lower case, with a spelling."""
+    found: dict[str, str] = {}
+    for value in values:
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, str):
+                found.setdefault(item.lower(), item)
+    return found
 
 
 _KEPT: WeakKeyDictionary[Table, Vocabulary] = WeakKeyDictionary()
@@ -68,5 +128,5 @@ def vocabulary_of(table: Table) -> Vocabulary:
     """The vocabulary of a table, kept as long as the table."""
     kept = _KEPT.get(table)
     if kept is None:
-        kept = _KEPT[table] = Vocabulary(table.records)
+        kept = _KEPT[table] = Vocabulary(table)
     return kept

@@ -90,7 +90,7 @@ def changed(job: Job, change: Change) -> Job:
     return Job(ad)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(jobs(), snapshots())
 def test_every_change_gives_as_many_matches_as_it_says(job: Job, snapshot: Snapshot) -> None:
     found = explain(job, snapshot, USER)
@@ -101,7 +101,7 @@ def test_every_change_gives_as_many_matches_as_it_says(job: Job, snapshot: Snaps
         assert change.without >= change.matches or job.decides_status or "Rank" in job.ad
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(jobs(), snapshots())
 def test_no_smaller_set_of_terms_could_be_left_out(job: Job, snapshot: Snapshot) -> None:
     found = explain(job, snapshot, USER)
@@ -136,7 +136,7 @@ def _matches_without(job: Job, snapshot: Snapshot, terms: list, chosen: tuple) -
     return bool(matching(Job(ad), snapshot))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(jobs(), snapshots())
 def test_counts_are_those_of_the_evaluator(job: Job, snapshot: Snapshot) -> None:
     found = explain(job, snapshot, USER)
@@ -158,7 +158,7 @@ def test_counts_are_those_of_the_evaluator(job: Job, snapshot: Snapshot) -> None
         assert not {each.ce_id for each in condition.near} & matching(job, snapshot)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(jobs(), snapshots())
 def test_near_misses_match_when_their_one_condition_is_left_out(job: Job, snapshot: Snapshot) -> None:
     if job.decides_status:
@@ -174,7 +174,7 @@ def test_near_misses_match_when_their_one_condition_is_left_out(job: Job, snapsh
         assert {each.ce_id for each in condition.near} <= gained
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(jobs(), snapshots())
 def test_an_explanation_survives_its_wire_and_is_always_sayable(job: Job, snapshot: Snapshot) -> None:
     found = explain(job, snapshot, USER)
