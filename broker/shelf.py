@@ -171,7 +171,11 @@ class Shelf:
         return self.seen.get(key, self.good_at or 0.0)
 
     def problems(self, now: float) -> list[str]:
-        """What is wrong, one sentence each."""
+        """What is wrong with the source and with its entries, one sentence each."""
+        return [*self.health(now), *self.receipt.problems, *(self.refresh.problems if self.refresh else ())]
+
+    def health(self, now: float) -> list[str]:
+        """What is wrong with the source itself, one sentence each: users read these too."""
         found = [each for each in (self.failure, self.suspicion, self.expired) if each]
         if self.stored and self.records and self.good_at is not None:
             found.append(
@@ -183,7 +187,9 @@ class Shelf:
                 f"The {len(self.records)} records of {self.source.url} are those of its last good answer, "
                 f"{now - self.good_at:.0f} s old"
             )
-        return [*found, *self.receipt.problems, *(self.refresh.problems if self.refresh else ())]
+        elif self.failure and self.good_at is None:
+            found.append(f"Nothing has come from {self.source.url} since the broker began")
+        return found
 
     def bill(self, now: float) -> Bill:
         """What it has brought."""

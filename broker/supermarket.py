@@ -59,12 +59,14 @@ class Snapshot:
     :ivar taken_at: aware, UTC.
     :ivar generation: grows by one with every snapshot of a supermarket.
     :ivar problems: what is wrong with sources and entries, one sentence each, for operators.
+    :ivar health: those of them that are about the sources themselves.
     """
 
     records: tuple[CeRecord, ...] = field(default=(), repr=False)
     taken_at: datetime = field(default_factory=clock.now)
     generation: int = 0
     problems: tuple[str, ...] = ()
+    health: tuple[str, ...] = ()
     storage: Mapping[str, SeRecord] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -367,11 +369,13 @@ class Supermarket:
         """Put a new snapshot of what has not expired in the old one's place."""
         now = self._monotonic()
         problems: list[str] = []
+        health: list[str] = []
         expiries: list[float] = []
         for shelf in self._shelves:
             for record in shelf.expire(now, self._lifetime):
                 log.debug("%s has expired", record.key)
             problems.extend(shelf.problems(now))
+            health.extend(shelf.health(now))
             expiry = shelf.next_expiry(self._lifetime)
             if expiry is not None:
                 expiries.append(expiry)
@@ -382,7 +386,7 @@ class Supermarket:
             storage = {**by_id(shelf.storage.values()), **storage}
         shown = self._completed([(shelf.records[key], shelf) for key, shelf in order], storage)
         before = self._snapshot
-        made = Snapshot(shown, clock.now(), before.generation + 1, tuple(problems), storage)
+        made = Snapshot(shown, clock.now(), before.generation + 1, tuple(problems), tuple(health), storage)
         self._snapshot = made.after(before)  # its table is made here, not by the first job that is matched
         self._expires = min(expiries, default=None)
         return made

@@ -21,8 +21,8 @@ class Picture:
     :ivar taken_at: ISO 8601, UTC.
     :ivar age: seconds since then.
     :ivar generation: the number of the snapshot.
-    :ivar problems: what is wrong with the information sources, one sentence each; ``problem_count`` counts those that
-        are left out too.
+    :ivar problems: what is wrong with the information sources themselves, one sentence each; ``problem_count`` counts
+        those that are left out too.
     """
 
     taken_at: str = ""

@@ -147,7 +147,7 @@ def reason(explanation: Explanation, headline: str = "") -> str:
     if explanation.verdict not in headline:
         parts.append(explanation.verdict)
     if not explanation.stages or not explanation.stages[0].passed:
-        parts += explanation.picture.problems[:1]
+        parts += explanation.picture.problems[:2]
     parts += dict.fromkeys(mistake.sentence for mistake in explanation.mistakes[:3])
     hopeless = [each for each in explanation.conditions if each.failed and each.failed == each.asked]
     told = [each for each in (hopeless or explanation.conditions[:2])[:3] if each.failed and not each.remarks]

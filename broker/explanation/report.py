@@ -139,8 +139,8 @@ def _picture(snapshot: Snapshot) -> Picture:
         snapshot.taken_at.isoformat(timespec="seconds"),
         round(age, 1),
         snapshot.generation,
-        tuple(shown(each, 300) for each in snapshot.problems[:MAX_PROBLEMS]),
-        len(snapshot.problems),
+        tuple(shown(each, 300) for each in snapshot.health[:MAX_PROBLEMS]),
+        len(snapshot.health),
     )
 
 

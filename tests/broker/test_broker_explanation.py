@@ -243,9 +243,10 @@ def test_requirements_that_cost_too_much_are_told_as_such(three: Snapshot) -> No
 
 
 def test_with_nothing_known_the_sources_problems_are_told() -> None:
-    snapshot = Snapshot(problems=("The information source ldap://b:2170 does not answer",))
-    assert told(snapshot, "other.X") == ["no computing element is known", *snapshot.problems]
-    assert reason(explained(snapshot, "other.X")) == f"no computing element is known; {snapshot.problems[0]}"
+    health = ("The information source ldap://b:2170 does not answer", "Nothing has come from ldap://b:2170 since …")
+    snapshot = Snapshot(problems=(*health, "an entry is odd, which users need not know"), health=health)
+    assert told(snapshot, "other.X") == ["no computing element is known", *health]
+    assert reason(explained(snapshot, "other.X")) == f"no computing element is known; {'; '.join(health)}"
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,11 @@ def test_a_dead_source_keeps_its_records_until_they_expire(bdii: LdapServer) -> 
 def test_it_starts_without_any_source_that_answers() -> None:
     with Supermarket([InformationSource("ldap://127.0.0.1:1", timeout=1)]) as market:
         assert market.snapshot().records == ()
-        assert len(market.snapshot().problems) == 1
+        assert market.snapshot().health == (
+            "The information source ldap://127.0.0.1:1 could not be read: Connection refused",
+            "Nothing has come from ldap://127.0.0.1:1 since the broker began",
+        )
+        assert market.snapshot().problems == market.snapshot().health
 
 
 def test_of_two_sources_the_first_counts_and_the_dead_one_harms_nobody(bdii: LdapServer) -> None:
@@ -105,6 +109,7 @@ def test_of_two_sources_the_first_counts_and_the_dead_one_harms_nobody(bdii: Lda
         sources = [InformationSource(url, timeout=1) for url in ("ldap://127.0.0.1:1", bdii.url, other.url)]
         with Supermarket(sources) as market:
             assert queues(market.snapshot()) == ["a", "b", "c"]
+            assert len(market.snapshot().health) == 2
 
 
 def test_the_blacklist_keeps_elements_out(bdii: LdapServer) -> None:
