@@ -296,15 +296,28 @@ def count_live(connection: Connection, queue: str | None = None) -> int:
     return int(connection.execute(_COUNT_IN_QUEUE, {"wanted": queue}).scalar_one())
 
 
-def occupation(connection: Connection, queue: str) -> tuple[int, int, int]:
-    """How many jobs of a queue run (have a place in the batch system), how many wait, and how many slots are in use."""
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Jobs of one user in one role: whether they have a place in the batch system, how many, and their slots."""
+
+    dn: str
+    fqan: str | None
+    vo: str | None
+    placed: bool
+    jobs: int
+    slots: int
+
+
+def occupation_by_user(connection: Connection, queue: str) -> list[Group]:
+    """The started jobs of a queue that have not ended, counted by user, role and whether they have a place."""
     placed = _jobs.c.batch_id.is_not(None)
     live = _jobs.c.state.in_([state for state in LIVE if state != CreamState.REGISTERED.value])
-    wanted = select(placed, func.count(), func.sum(_jobs.c.slots))
-    rows = connection.execute(wanted.where(_jobs.c.queue == queue, live).group_by(placed))
-    counts = {bool(key): (int(count), int(slots)) for key, count, slots in rows}
-    (running, busy), (waiting, _) = counts.get(True, (0, 0)), counts.get(False, (0, 0))
-    return running, waiting, busy
+    who = (_jobs.c.dn, _jobs.c.fqan, _jobs.c.vo, placed)
+    wanted = select(*who, func.count(), func.sum(_jobs.c.slots)).where(_jobs.c.queue == queue, live).group_by(*who)
+    return [
+        Group(dn, fqan, vo, bool(place), int(count), int(slots))
+        for dn, fqan, vo, place, count, slots in connection.execute(wanted)
+    ]
 
 
 def mean_seconds(connection: Connection, queue: str, last: int) -> float | None:

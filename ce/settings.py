@@ -15,6 +15,19 @@ UNLIMITED = 999999999
 
 
 @dataclass(frozen=True, slots=True)
+class CloseStorage:
+    """A storage element near a queue.
+
+    :ivar mount: where worker nodes see its files; empty when they do not.
+    :ivar remote: the path on the storage element that is seen there.
+    """
+
+    se_id: str
+    mount: str = ""
+    remote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """One queue: what it is published as (one GlueCE with its own cluster) and what it allows.
 
@@ -26,6 +39,9 @@ class Queue:
     :ivar max_waiting: jobs that may wait; one more is refused.
     :ivar ram_mb: main memory of the worker node as published; ``virtual_mb`` likewise.
     :ivar software: tags of GlueHostApplicationSoftwareRunTimeEnvironment.
+    :ivar close_storage: storage elements near the worker nodes, the default one first.
+    :ivar si00: benchmark SPECint2000 of one slot, ``sf00`` SPECfp2000 and ``hep_spec06`` HEP-SPEC06 likewise; None
+        when nobody measured.
     :ivar status: ``Production``, ``Draining``, ``Queueing`` or ``Closed``; only the first two of
         Production and Queueing take jobs.
     """
@@ -43,6 +59,10 @@ class Queue:
     software: tuple[str, ...] = ()
     status: str = "Production"
     priority: int = 1
+    close_storage: tuple[CloseStorage, ...] = ()
+    si00: int | None = None
+    sf00: int | None = None
+    hep_spec06: float | None = None
 
     def __post_init__(self) -> None:
         if not _QUEUE_NAME.fullmatch(self.name):
@@ -90,6 +110,7 @@ class CeSettings:
     :ivar spool_directory: private directory of the service; holds the delegated proxies.
     :ivar journal_directory: where the interlogger finds journals (``spool_directory/lb`` when None);
         ``interlogger_doorbell`` wakes it.
+    :ivar software_tags: a directory of the VOs' lists of software tags (:mod:`ce.software_tags`); None for none.
     :ivar policy: which chains of certificates are accepted.
     :ivar run_directory: for the server's heartbeat files; private.
     :ivar kill_grace: seconds between TERM and KILL of a cancelled job.
@@ -115,6 +136,7 @@ class CeSettings:
     journal_directory: Path | None = None
     interlogger_doorbell: Path | None = None
     site: str = "wms-site"
+    software_tags: Path | None = None
     max_jobs: int = 100_000
     max_list: int = 1000
     kill_grace: float = 5.0

@@ -70,3 +70,21 @@ def _grants(rule: str, prefix: str, user: User) -> bool:
     if prefix == "ALL":
         return True
     return rule.startswith("/") and normalise(rule).lower() == normalise(user.dn).lower()
+
+
+def vos_of(rules: Iterable[str]) -> tuple[str, ...]:
+    """The VOs that rules of the kinds ``VO:`` and ``VOMS:`` name, each once; patterns for any VO name none."""
+    found: dict[str, str] = {}
+    for rule in rules:
+        prefix = rule[:5].upper()
+        vo = rule[3:] if prefix[:3] == "VO:" else vo_of_pattern(rule[5:]) if prefix == "VOMS:" else ""
+        if vo:
+            found.setdefault(vo.lower(), vo)
+    return tuple(found.values())
+
+
+def vo_of_pattern(fqan: str) -> str:
+    """The VO of an FQAN or of a pattern of FQANs, also spelt ``/VO=x/GROUP=…``; empty when it may be any."""
+    first = fqan.strip().removeprefix("/").partition("/")[0]
+    vo = first[3:] if first[:3].upper() == "VO=" else first
+    return "" if "*" in vo else vo

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from infosys import names
+from infosys.access import vos_of
 from infosys.ad_writer import AdWriter, foreign_keys
 from infosys.entry import Entry
 from jdl.nodes import Call, Conditional, Expr, ListExpr, Literal, Operation, Reference
@@ -224,26 +225,7 @@ def _items(value: object) -> list[Record]:
     return [each for each in value if isinstance(each, Record)] if isinstance(value, tuple) else []
 
 
-def _vos(rules: Sequence[str]) -> tuple[list[str], bool]:
+def _vos(rules: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     """The VOs that access rules name, and whether they admit nobody else."""
-    found: dict[str, str] = {}
-    alone = True
-    for rule in rules:
-        prefix = rule[:5].upper()
-        if prefix[:3] == "VO:":
-            found.setdefault(names.fold(rule[3:]), rule[3:])
-        elif prefix == "VOMS:":
-            vo = _vo_of(rule[5:])
-            found.setdefault(names.fold(vo), vo)
-            alone = alone and bool(vo)
-        elif prefix != "DENY:":
-            alone = False
-    found.pop("", None)
-    return list(found.values()), alone
-
-
-def _vo_of(fqan: str) -> str:
-    """The VO of an FQAN or of a pattern of FQANs, also spelt ``/VO=x/GROUP=…``; empty when it may be any."""
-    first = fqan.strip().removeprefix("/").partition("/")[0]
-    vo = first[3:] if first[:3].upper() == "VO=" else first
-    return "" if "*" in vo else vo
+    granted = [rule for rule in rules if rule[:5].upper() != "DENY:"]
+    return vos_of(granted), all(vos_of([rule]) for rule in granted)

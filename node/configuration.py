@@ -198,7 +198,11 @@ class BrokerSection:
 
 @dataclass(frozen=True)
 class QueueSection:
-    """``[[ce.queue]]``: one computing element as the information system knows it."""
+    """``[[ce.queue]]``: one computing element as the information system knows it.
+
+    ``close_storage`` holds ``<storage element>`` or ``<storage element>=<where worker nodes see its files>``;
+    benchmarks that are 0 are not published.
+    """
 
     name: str = "default"
     slots: int = 4
@@ -208,11 +212,18 @@ class QueueSection:
     memory_mb: int = 2048
     software: tuple[str, ...] = ()
     status: str = "Production"
+    close_storage: tuple[str, ...] = ()
+    si00: int = 0
+    sf00: int = 0
+    hep_spec06: float = 0.0
 
 
 @dataclass(frozen=True)
 class CeSection:
-    """``[ce]``: accounts are numeric ids ``first_account`` … ``first_account + accounts - 1`` (as root only)."""
+    """``[ce]``: accounts are numeric ids ``first_account`` … ``first_account + accounts - 1`` (as root only).
+
+    ``software_tags`` is a directory of the VOs' lists of software tags (``<vo>.list`` or ``<vo>/<vo>.list``).
+    """
 
     port: int = 8443
     ldap_port: int = 2171
@@ -222,6 +233,7 @@ class CeSection:
     first_account: int = 200_000
     accounts: int = 1000
     threads: int = 16
+    software_tags: str = ""
     queue: tuple[QueueSection, ...] = field(default_factory=lambda: (QueueSection(),))
 
 

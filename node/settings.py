@@ -8,7 +8,7 @@ from pathlib import Path
 
 from broker.settings import BrokerSettings
 from broker.source import InformationSource
-from ce.settings import Accounts, CeSettings, Queue
+from ce.settings import Accounts, CeSettings, CloseStorage, Queue
 from gsi.credential import Credential
 from gsi.trust import TrustPolicy
 from infosys.catalogue_service import CatalogueSettings
@@ -140,6 +140,7 @@ class Settings:
             accounts=Accounts(first_id=conf.ce.first_account, count=conf.ce.accounts),
             resource_bind=self._bind(conf.ce.ldap_port),
             site=conf.node.site,
+            software_tags=Path(conf.ce.software_tags) if conf.ce.software_tags else None,
             threads=conf.ce.threads,
         )
 
@@ -214,6 +215,10 @@ class Settings:
             virtual_mb=queue.memory_mb * 2,
             software=queue.software,
             status=queue.status,
+            close_storage=tuple(_close_storage(each) for each in queue.close_storage),
+            si00=queue.si00 or None,
+            sf00=queue.sf00 or None,
+            hep_spec06=queue.hep_spec06 or None,
         )
 
     def _bind(self, port: int) -> str:
@@ -221,6 +226,12 @@ class Settings:
 
     def _host_dn(self) -> str:
         return Credential.load(self._layout.host_credential).subject
+
+
+def _close_storage(text: str) -> CloseStorage:
+    """``<storage element>`` or ``<storage element>=<mount>``."""
+    se_id, _, mount = text.partition("=")
+    return CloseStorage(se_id.strip(), mount.strip())
 
 
 def _limits(section: LimitSection) -> Limits:
