@@ -1,7 +1,9 @@
 """The BDII: harvests LDAP servers, puts their entries under one tree and serves it.
 
 Levels as in grids: a service publishes below ``mds-vo-name=resource,o=grid``; here its entries appear below
-``mds-vo-name=<site>,mds-vo-name=local,o=grid``, where users and the Workload Management System look.
+``mds-vo-name=<site>,mds-vo-name=local,o=grid``, where users and the Workload Management System look.  Those of GLUE 2.0
+come from below ``GLUE2GroupID=resource,o=glue`` to ``GLUE2DomainID=<site>,GLUE2GroupID=grid,o=glue``.  The site itself
+and the services that its settings name are published by the BDII (:mod:`infosys.own_entries`).
 """
 
 from __future__ import annotations
@@ -17,13 +19,15 @@ from typing import Final
 
 from grid.doorbell import Doorbell
 from grid.errors import GridError
-from infosys import names
+from infosys import levels, names
 from infosys.client import LdapSource
 from infosys.entry import Entry
-from infosys.errors import NameSyntaxError
-from infosys.glue1 import RESOURCE, Site
+from infosys.errors import NameSyntaxError, SourceFailure
+from infosys.glue1 import RESOURCE
+from infosys.own_entries import OwnEntries
 from infosys.server import LdapServer
 from infosys.settings import BdiiSettings
+from infosys.site import SiteSettings
 
 log = logging.getLogger("wms.infosys")
 
@@ -93,6 +97,7 @@ class Bdii:
         self._bell: Doorbell | None = None
         self._bell_thread: threading.Thread | None = None
         self._served: tuple[Entry, ...] | None = None
+        self._own = OwnEntries(settings.site or SiteSettings(name=settings.site_name), settings.services)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -177,7 +182,7 @@ class Bdii:
 
     def _harvest(self, harvest: _Harvest) -> None:
         try:
-            found = harvest.source.fetch()
+            found = [*harvest.source.fetch(), *_glue2(harvest.source)]
         except GridError as error:
             if harvest.problem != error.description:
                 log.warning("%s", error.description)
@@ -191,8 +196,9 @@ class Bdii:
         refused = ""
         for entry in found:
             try:
-                if not is_level(entry.dn):
-                    kept.append(entry.moved(rerooted(entry.dn, self.settings.site_name)))
+                place = _place(entry.dn, self.settings.site_name)
+                if place:
+                    kept.append(entry.moved(place))
             except NameSyntaxError as error:
                 refused = f"{harvest.source.url} publishes an entry that has no place here: {error.description}"
         if harvest.problem:
@@ -217,16 +223,37 @@ class Bdii:
             self._served = merged
 
     def _merged(self, parts: Iterable[tuple[Entry, ...]]) -> Iterable[Entry]:
-        """All entries, those of sources named first before those of others: a later source cannot replace them."""
+        """All entries: the site's own, then those of sources in their order; a later one cannot replace an earlier."""
         seen: set[names.Key] = set()
-        for part in parts:
+        for part in (self._own.entries(), *parts):
             for entry in part:
                 if entry.key not in seen:
                     seen.add(entry.key)
                     yield entry
-        suffix = names.join(names.rdn(_LEVEL, self.settings.site_name), f"{_LEVEL}=local", "o=grid")
-        own = Site(unique_id=self.settings.site_name, name=self.settings.site_name)
-        yield from (entry for entry in own.entries(suffix) if entry.key not in seen)
+
+
+def _place(dn: str, site: str) -> str:
+    """Where an entry stands in the served tree; empty for one that is only a level of its source's.
+
+    :raises NameSyntaxError: when it belongs to neither tree.
+    """
+    if names.key(dn)[-1:] == (levels.BASE,):
+        return "" if levels.is_level2(dn) else levels.rerooted2(dn, site)
+    return "" if is_level(dn) else rerooted(dn, site)
+
+
+def _glue2(source: LdapSource) -> list[Entry]:
+    """A source's entries of GLUE 2.0; none when it has no such tree.
+
+    :raises SourceFailure: as :meth:`LdapSource.fetch`.
+    :raises SourceTimedOut: likewise.
+    """
+    try:
+        return source.fetch(base=levels.BASE)
+    except SourceFailure as error:
+        if error.reason.startswith("noSuchObject"):
+            return []
+        raise
 
 
 def _has_base(url: str) -> bool:

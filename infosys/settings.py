@@ -7,6 +7,8 @@ from pathlib import Path
 
 from grid.errors import ConfigurationError
 from infosys.server import split_bind
+from infosys.services import PublishedService
+from infosys.site import SiteSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +21,8 @@ class BdiiSettings:
     :param refresh: seconds from one harvest's begin to the next one's, at least 1.
     :param grace: seconds that the entries of a source which fails outlive its last good answer.
     :param timeout: seconds that a source may take for its whole answer.
+    :param site: what the site says of itself; a bare name when not given.
+    :param services: services of the site that nobody else publishes.
     :param doorbell: a socket (:mod:`grid.doorbell`) that starts a harvest at once when it is rung.
     """
 
@@ -29,6 +33,8 @@ class BdiiSettings:
     grace: float = 120.0
     timeout: float = 15.0
     doorbell: Path | None = None
+    site: SiteSettings | None = None
+    services: tuple[PublishedService, ...] = ()
 
     def __post_init__(self) -> None:
         split_bind(self.bind)
