@@ -12,6 +12,7 @@ from typing import Final
 from ce import worker_node
 from ce.occupation import Occupation, free_slots, response_time
 from ce.settings import UNLIMITED, CeSettings, Queue
+from infosys.access import vos_of
 from infosys.entry import Entry
 from infosys.glue1 import (
     CEInfo,
@@ -25,6 +26,7 @@ from infosys.glue1 import (
     bind_entries,
     entries_of,
 )
+from infosys.glue1_service import Service
 
 LONGEST_RESPONSE: Final = 2_146_660_842
 """Seconds that production sites publish for *nobody knows how long*; it fits 32 bits."""
@@ -56,6 +58,31 @@ def queue_entries(
         ]
         entries += bind_entries(ce_id, binds)
     return entries
+
+
+def service_entries(settings: CeSettings, started: str) -> list[Entry]:
+    """The service through which all queues are reached.
+
+    :param started: when it began to answer, ISO 8601 in UTC.
+    """
+    granted = [rule for queue in settings.queues for rule in queue.access_rules if rule[:5].upper() != "DENY:"]
+    return Service(
+        unique_id=f"{settings.host}:{settings.port}_org.glite.ce.CREAM",
+        site_id=settings.site,
+        name=f"{settings.host}-CREAM",
+        type="org.glite.ce.CREAM",
+        version="2.1",
+        endpoint=f"{settings.base}/ce-cream/services",
+        status="OK",
+        status_info="the service publishes this itself",
+        wsdl=f"{settings.endpoint}?wsdl",
+        start_time=started,
+        access_point_url=f"{settings.base}/ce-cream/services",
+        uri=f"{settings.base}/ce-cream/services",
+        owner=vos_of(granted),
+        access=tuple(dict.fromkeys(granted)),
+        access_rule=vos_of(granted),
+    ).entries()
 
 
 def _element(settings: CeSettings, queue: Queue, now: Occupation, own: Mapping[str, Occupation]) -> ComputingElement:
@@ -131,8 +158,8 @@ def _sub_cluster(queue: Queue, cluster: str, tags: tuple[str, ...]) -> SubCluste
         unique_id=cluster,
         cluster_id=cluster,
         name=cluster,
-        physical_cpus=queue.cpus,
-        logical_cpus=queue.cpus,
+        physical_cpus=max(queue.cpus, queue.slots),
+        logical_cpus=max(queue.cpus, queue.slots),
         platform=host.platform,
         smp_size=queue.cpus,
         processor_vendor=host.cpu_vendor,

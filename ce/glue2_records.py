@@ -32,6 +32,7 @@ from infosys.glue2_computing import (
     ToStorageService,
 )
 from infosys.names import join
+from infosys.unknown import known
 
 VALIDITY: Final = 3600
 """Seconds for which an entry is thought to hold; entries are made anew each minute."""
@@ -182,7 +183,7 @@ class Glue2Records:
 
     def _manager(self, lrms: str) -> ComputingManager:
         queues = [queue for queue in self._settings.queues if queue.lrms == lrms]
-        cpus = sum(queue.cpus for queue in queues)
+        cpus = sum(max(queue.cpus, queue.slots) for queue in queues)
         busy = sum(self._states[queue.name].now.busy for queue in queues)
         return ComputingManager(
             **self._common,
@@ -215,7 +216,7 @@ class Glue2Records:
             manager_id=self._manager_id(queue.lrms),
             platform=host.platform,
             virtual_machine=host.virtual,
-            total_instances=1,
+            total_instances=max(1, queue.slots // queue.cpus),
             physical_cpus=queue.cpus,
             logical_cpus=queue.cpus,
             cpu_multiplicity="singlecpu-singlecore" if queue.cpus == 1 else "singlecpu-multicore",
@@ -286,7 +287,8 @@ class Glue2Records:
             suspended_jobs=0,
             staging_jobs=0,
             estimated_average_waiting_time=shown.estimated_response_time,
-            estimated_worst_waiting_time=shown.worst_response_time,
+            # with no limit nobody knows the worst, and the profile wants a number that is none of the placeholders
+            estimated_worst_waiting_time=known(shown.worst_response_time) or shown.estimated_response_time,
             free_slots=shown.free_job_slots,
             used_slots=own.busy,
             requested_slots=own.asked,

@@ -71,7 +71,7 @@ class Publisher:
         with self._engine.connect() as db:
             states = {queue.name: State(*occupation.observe(db, queue)) for queue in settings.queues}
         tags = software_tags.read_tags(settings.software_tags) if settings.software_tags is not None else ()
-        found: list[Entry] = []
+        found = glue1_records.service_entries(settings, self._started.strftime("%Y-%m-%dT%H:%M:%SZ"))
         for queue in settings.queues:
             seen = states[queue.name]
             found += glue1_records.queue_entries(settings, queue, seen.now, seen.own, tags)

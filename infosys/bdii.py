@@ -147,6 +147,7 @@ class Bdii:
                 thread.join(self.settings.timeout + 5.0)
         if self._bell is not None:
             self._bell.close()
+        self._own.close()
         self.server.close()
 
     def __enter__(self) -> Bdii:

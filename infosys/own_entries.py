@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Final
 
 from grid import clock
 from infosys import names
 from infosys.entry import Entry
-from infosys.services import PublishedService
+from infosys.services import PROBE_SECONDS, PublishedService
 from infosys.site import SiteSettings
 
 PROBE_AGAIN: Final = 60.0
@@ -25,6 +25,15 @@ class _Seen:
     answering: bool = False
     tried_at: float = float("-inf")
     since: str = ""
+    trial: Future[bool] | None = None
+
+    def learn(self, answering: bool) -> None:
+        """A trial has ended."""
+        if answering and not self.answering:
+            self.since = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        elif not answering:
+            self.since = ""
+        self.answering, self.trial = answering, None
 
 
 class OwnEntries:
@@ -40,6 +49,7 @@ class OwnEntries:
         self._services = tuple(services)
         self._monotonic = monotonic
         self._seen = [_Seen() for _ in self._services]
+        self._pool = ThreadPoolExecutor(MAX_PROBES, "bdii-probe")
 
     def entries(self) -> list[Entry]:
         """The entries in their places in a top-level tree; tries the services first where that is due."""
@@ -63,11 +73,16 @@ class OwnEntries:
         ]
         if not due:
             return
-        with ThreadPoolExecutor(min(MAX_PROBES, len(due)), "bdii-probe") as pool:
-            answers = list(pool.map(lambda each: each[0].answers(), due))
-        for (_, seen), answering in zip(due, answers, strict=True):
-            if answering and not seen.answering:
-                seen.since = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-            elif not answering:
-                seen.since = ""
-            seen.answering, seen.tried_at = answering, now
+        for service, seen in due:
+            seen.tried_at = now
+            if seen.trial is None:
+                seen.trial = self._pool.submit(service.answers)
+        wait([seen.trial for _, seen in due if seen.trial is not None], PROBE_SECONDS)
+        for _, seen in due:
+            # a name that takes longer to be resolved is looked at next time; until then it counts as it did
+            if seen.trial is not None and seen.trial.done():
+                seen.learn(seen.trial.result())
+
+    def close(self) -> None:
+        """Try no more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

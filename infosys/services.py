@@ -19,7 +19,6 @@ from infosys.site import VALIDITY
 
 WMPROXY: Final = "org.glite.wms.WMProxy"
 LB_SERVER: Final = "org.glite.lb.Server"
-CREAM: Final = "org.glite.ce.CREAM"
 MYPROXY: Final = "MyProxy"
 CATALOGUE: Final = "data-location-interface"
 PROBE_SECONDS: Final = 2.0
@@ -28,7 +27,6 @@ _DEFAULT_PORTS: Final = {"https": 443, "http": 80, "myproxy": 7512, "ldap": 2170
 _KINDS: Final = {
     WMPROXY: ("org.glite.wms", ("executionmanagement.executionandplanning", "executionmanagement.jobmanagement")),
     LB_SERVER: ("org.glite.lb", ("information.logging", "information.lookup.job")),
-    CREAM: (CREAM, ("executionmanagement.jobexecution",)),
     MYPROXY: (MYPROXY, ("security.credentialstorage",)),
     CATALOGUE: (CATALOGUE, ("data.naming.resolver",)),
 }
@@ -137,7 +135,7 @@ class PublishedService:
             implementation_version=self.implementation_version,
             health_state="ok" if answering else "critical",
             health_state_info=f"{self.url} {'answers' if answering else 'does not answer'}",
-            serving_state="production" if answering else "closed",
+            serving_state="production",
             start_time=started,
             issuer_ca=self.issuer,
             creation_time=created,

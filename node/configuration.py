@@ -125,6 +125,32 @@ class LbSection:
 
 
 @dataclass(frozen=True)
+class SiteSection:
+    """``[site]``: what the information system tells of the site; contacts are mail addresses or URIs."""
+
+    description: str = "A site of a workload management system"
+    web: str = ""
+    contact: str = ""
+    security_contact: str = ""
+    support_contact: str = ""
+    administrator_contact: str = ""
+    place: str = ""
+    country: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+@dataclass(frozen=True)
+class ServiceSection:
+    """``[[bdii.service]]``: a service that runs elsewhere and that this site publishes, so that clients find it."""
+
+    type: str = ""
+    url: str = ""
+    version: str = ""
+    access: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class BdiiSection:
     """``[bdii]``: the information system; ``sources`` are the LDAP URLs of the resource level."""
 
@@ -133,6 +159,7 @@ class BdiiSection:
     sources: tuple[str, ...] = ()
     refresh: float = 5.0
     grace: float = 120.0
+    service: tuple[ServiceSection, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -241,6 +268,7 @@ _TABLES: dict[str, type] = {
     "tuple[QueueSection, ...]": QueueSection,
     "tuple[LimitSection, ...]": LimitSection,
     "tuple[SourceSection, ...]": SourceSection,
+    "tuple[ServiceSection, ...]": ServiceSection,
 }
 """The types of settings that are tables of their own, several of a kind."""
 
@@ -263,6 +291,7 @@ class Configuration:
 
     path: Path
     node: NodeSection = NodeSection()
+    site: SiteSection = SiteSection()
     trust: TrustSection = TrustSection()
     wmproxy: WmproxySection = WmproxySection()
     lb: LbSection = LbSection()
@@ -282,6 +311,7 @@ class Configuration:
             raise ConfigurationFileError(path, f"it cannot be read: {error}") from error
         sections = {
             "node": NodeSection,
+            "site": SiteSection,
             "trust": TrustSection,
             "wmproxy": WmproxySection,
             "lb": LbSection,

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from broker.settings import BrokerSettings
 from broker.source import InformationSource
 from ce.settings import Accounts, CeSettings, CloseStorage, Queue
 from gsi.credential import Credential
+from gsi.dn import slash
 from gsi.trust import TrustPolicy
 from infosys.catalogue_service import CatalogueSettings
+from infosys.services import CATALOGUE, LB_SERVER, WMPROXY, PublishedService
 from infosys.settings import BdiiSettings
+from infosys.site import SiteSettings
 from lb.channel import ChannelSettings
 from lb.interlogger import InterloggerSettings
+from lb.port import VERSION as LB_VERSION
 from lb.settings import LbSettings
 from node.configuration import Configuration, LimitSection, QueueSection
 from node.layout import Layout
@@ -182,7 +188,34 @@ class Settings:
             sources=conf.bdii_sources,
             refresh=conf.bdii.refresh,
             grace=conf.bdii.grace,
+            site=SiteSettings(name=conf.node.site, **asdict(conf.site)),
+            services=self._services(),
         )
+
+    def _services(self) -> tuple[PublishedService, ...]:
+        """What clients look for: this node's WMProxy, L&B and catalogue, and what the configuration names."""
+        conf = self._configuration
+        access = tuple(f"VO:{vo}" for vo in conf.admitted_vos)
+        issuer = slash(Credential.load(self._layout.host_credential).chain[0].issuer)
+        own: dict[str, Any] = {"access": access, "issuer": issuer, "implementation_version": version("wmproxy")}
+        wmproxy, lb = conf.wmproxy_endpoint, f"https://{conf.lb_host}:{conf.lb_port}/"
+        found = [
+            PublishedService(type=WMPROXY, url=wmproxy, version=self.wmproxy.version, wsdl=f"{wmproxy}?wsdl", **own),
+            PublishedService(type=LB_SERVER, url=lb, version=LB_VERSION, wsdl=f"{lb}?wsdl", **own),
+            PublishedService(type=CATALOGUE, url=conf.catalogue_endpoint, version="1.0", **own),
+        ]
+        found.extend(
+            PublishedService(
+                type=each.type,
+                url=each.url,
+                version=each.version,
+                access=each.access or access,
+                implementation=each.type,
+                implementation_version=each.version,
+            )
+            for each in conf.bdii.service
+        )
+        return tuple(found)
 
     @property
     def catalogue(self) -> CatalogueSettings:

@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 OPERATION = (ROOT / "docs/operation.md").read_text(encoding="utf-8")
 SECTIONS = {
     "[node]": configuration.NodeSection,
+    "[site]": configuration.SiteSection,
+    "[[bdii.service]]": configuration.ServiceSection,
     "[trust]": configuration.TrustSection,
     "[wmproxy]": configuration.WmproxySection,
     "[[wmproxy.limit]]": configuration.LimitSection,
@@ -29,7 +31,7 @@ SECTIONS = {
     "[ce]": configuration.CeSection,
     "[[ce.queue]]": configuration.QueueSection,
 }
-TABLES = ("limit", "source")
+TABLES = ("limit", "service", "source")
 """Settings that are tables of their own and may be missing."""
 CLIENTS = (cancel, delegate_proxy, job_info, list_match, logging_info, output, perusal, status, submit)
 DOCUMENTS = sorted(
