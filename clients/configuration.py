@@ -44,7 +44,9 @@ class Configuration:
     :ivar transfer_timeout: seconds without progress after which a file transfer fails; 0 means the default.
     :ivar delegation_id: used when neither ``-a`` nor ``-d`` is given.
     :ivar authenticate_server: False asks not to verify servers, which this client refuses.
-    :ivar service_discovery: the site wants servers to be found in the information system.
+    :ivar service_discovery: servers that are not named are looked for in the information system.
+    :ivar wmproxy_type: the type of service under which WMProxy servers are looked for; ``lb_type`` likewise for L&B.
+    :ivar information_systems: ``host:port`` or LDAP URLs of the BDIIs that are asked.
     :ivar sources: the files that were read, the user's first.
     """
 
@@ -62,6 +64,9 @@ class Configuration:
     delegation_id: str | None = None
     authenticate_server: bool = True
     service_discovery: bool = False
+    wmproxy_type: str = "org.glite.wms.WMProxy"
+    lb_type: str = "org.glite.lb.Server"
+    information_systems: tuple[str, ...] = ()
     sources: tuple[Path, ...] = ()
 
 
@@ -174,6 +179,9 @@ def _configuration(ad: ClassAd, sources: tuple[Path, ...], environ: Mapping[str,
         delegation_id=ad.string("DelegationId"),
         authenticate_server=True if authenticate is None else authenticate,
         service_discovery=ad.boolean("EnableServiceDiscovery") or False,
+        wmproxy_type=ad.string("WMProxyServiceDiscoveryType") or default.wmproxy_type,
+        lb_type=ad.string("LBServiceDiscoveryType") or default.lb_type,
+        information_systems=ad.strings("InformationSystem"),
         sources=sources,
     )
 

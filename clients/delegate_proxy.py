@@ -94,7 +94,7 @@ def _to_one(session: Session, identifier: str) -> str:
 
 def _to_all(session: Session, identifier: str) -> list[str]:
     done: list[str] = []
-    for url in endpoint.candidates(session):
+    for url in endpoint.every(session):
         try:
             delegation.delegate(endpoint.Endpoint.connect(session, url), identifier)
         except ProxyError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -94,26 +94,47 @@ class Endpoint:
         return [str(item) for item in self.call("getTransferProtocols")]
 
 
-def candidates(session: Session) -> list[str]:
-    """The servers in the order in which they are tried: ``--endpoint``, environment, or the configured at random.
+def candidates(session: Session) -> Iterator[str]:
+    """The servers in the order in which they are tried, each once.
 
-    :raises NoEndpoint: nobody names one.
+    ``--endpoint``, else the environment, else the configured at random and, when EnableServiceDiscovery is set, after
+    them those that the information system knows; it is asked only when it comes to that.
+
+    :raises ClientError: an address that cannot be one, or an information system that is needed and cannot be asked.
     """
     given = session.line.text("endpoint")
     if given:
         check_endpoint(given, "--endpoint")
-        return [given]
+        yield given
+        return
     named = session.environ.get(VARIABLE)
     if named:
         check_endpoint(named, VARIABLE)
-        return [named]
+        yield named
+        return
     urls = list(dict.fromkeys(session.configuration.endpoints))
-    if urls:
-        random.shuffle(urls)
-        return urls
+    random.shuffle(urls)
+    yield from urls
+    if session.configuration.service_discovery:
+        from clients.discovery import discovered
+
+        for url in discovered(session, session.configuration.wmproxy_type):
+            if url.startswith("https://") and url not in urls:
+                yield url
+
+
+def first(session: Session) -> tuple[str, Iterator[str]]:
+    """The first server, and those that are tried after it.
+
+    :raises NoEndpoint: nobody names one.
+    """
+    urls = candidates(session)
+    for url in urls:
+        return url, urls
     files = ", ".join(map(str, session.configuration.sources)) or "no configuration file was found"
     discovery = (
-        "\nEnableServiceDiscovery is set, and this client does not discover services"
+        "\nno service of type "
+        f"{session.configuration.wmproxy_type} for the VO {session.vo} is in the information system either"
         if session.configuration.service_discovery
         else ""
     )
@@ -121,6 +142,16 @@ def candidates(session: Session) -> list[str]:
         "Unable to find any endpoint where to perform service request\n"
         f"name one with --endpoint, {VARIABLE} or WmProxyEndPoints in the configuration ({files}){discovery}"
     )
+
+
+def every(session: Session) -> Iterator[str]:
+    """All servers, in the order in which they are tried.
+
+    :raises NoEndpoint: nobody names one.
+    """
+    url, rest = first(session)
+    yield url
+    yield from rest
 
 
 def attempt(session: Session, step: Callable[[Endpoint], T]) -> T:
@@ -132,20 +163,31 @@ def attempt(session: Session, step: Callable[[Endpoint], T]) -> T:
     from wsdl.client import RemoteFault
     from wsdl.transport import ServiceUnreachable
 
-    urls = candidates(session)
-    for number, url in enumerate(urls):
+    following: str | None
+    following, rest = first(session)
+    while following is not None:
+        url = following
         try:
             return step(Endpoint.connect(session, url))
         except (RemoteFault, ServiceUnreachable, EndpointFailure) as error:
             reason = error
         if isinstance(reason, RemoteFault) and _own(reason):
             raise reason
-        if number + 1 < len(urls):
+        following = _next(rest)
+        if following is not None:
             session.messages.warning(f"Unable to perform the operation on the service: {url}", _told(reason))
             session.messages.info("Switching to next WMProxy Server...")
     told = _told(reason)
-    told = told if urls[-1] in told else f"{urls[-1]}: {told}"
+    told = told if url in told else f"{url}: {told}"
     raise NoEndpoint(f"Unable to find any endpoint where to perform service request\n{told}") from reason
+
+
+def _next(urls: Iterator[str]) -> str | None:
+    """The next server; none when the information system cannot be asked, since another reason is told then."""
+    try:
+        return next(urls, None)
+    except ClientError:
+        return None
 
 
 def of_job(session: Session, network_server: str | None, jobid: str) -> Endpoint:
@@ -166,12 +208,15 @@ def of_job(session: Session, network_server: str | None, jobid: str) -> Endpoint
 
 def print_versions(session: Session) -> None:
     """What ``--version`` says about the configured servers; a server that does not answer is no error."""
-    try:
-        urls = candidates(session)
-    except ClientError as error:
-        session.messages.result(error.description)
-        return
-    for url in urls:
+    urls = every(session)
+    while True:
+        try:
+            url = next(urls, None)
+        except ClientError as error:
+            session.messages.result(error.description)
+            return
+        if url is None:
+            return
         session.messages.result(f"Connecting to the service {url}")
         try:
             text = session.call(WSDL, PORT, url, "getVersion")

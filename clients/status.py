@@ -194,12 +194,21 @@ def servers(session: Session) -> list[str]:
     """
     named = session.environ.get(SERVER)
     known = [address(named)] if named else list(session.configuration.lb_addresses)
+    if not known and session.configuration.service_discovery:
+        from clients.discovery import discovered
+
+        known = [host_of(url) for url in discovered(session, session.configuration.lb_type)]
     if not known:
         raise ClientError(
             f"no bookkeeping server is known; name them in LBAddresses of the configuration or in {SERVER}",
             title="LB_API_OPEN_ALL",
         )
     return known
+
+
+def host_of(url: str) -> str:
+    """``host:port`` of a discovered bookkeeping server's URL."""
+    return address(url.removeprefix("https://").partition("/")[0])
 
 
 def _report(
