@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,10 +13,10 @@ from hypothesis import strategies as st
 
 from broker import queue
 from broker.candidates import MatchResult, fuzzy_weights
-from broker.choice import Choice, Chooser
+from broker.choice import Choice, Chooser, _sampled
 from broker.job import Job
 from broker.matchmaker import match
-from broker.standing import Sign, StandingRules
+from broker.standing import Sign, Standing, StandingRules
 from broker.standings import Standings
 from broker.supermarket import Snapshot
 from broker.traffic import Traffic, with_jobs
@@ -300,3 +301,75 @@ def test_what_is_remembered_is_bounded(monkeypatch) -> None:
         traffic.ended(f"job{number}")
     assert traffic.since(0) == {}
 
+
+
+class NoStandings:
+    """Nothing is known of any element."""
+
+    rules = RULES
+
+    def doubtful(self) -> dict[str, Standing]:
+        return {}
+
+    def of(self, ce_id: str) -> Standing:
+        return Standing(ce_id)
+
+    def success(self, ce_id: str) -> float:
+        return 1.0
+
+
+QUEUES = st.tuples(st.integers(0, 3), st.integers(0, 4), st.integers(0, 5), st.booleans())
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(QUEUES, min_size=1, max_size=8), st.integers(0, 2**32), st.booleans())
+def test_what_is_chosen_has_the_best_rank_that_there_is_with_all_jobs_on_top(queues, seed, lazily) -> None:
+    """However little the choice looks at: response time, free slots, jobs sent, full."""
+    records = tuple(
+        free(f"h{number}", slots, GlueCEStateEstimatedResponseTime=time, GlueCEPolicyMaxTotalJobs=4 if full else 0,
+             GlueCEStateTotalJobs=1)
+        for number, (time, slots, _, full) in enumerate(queues)
+    )  # fmt: skip
+    traffic = Traffic(lambda: 100.0)
+    for number, (_, _, sent, _) in enumerate(queues):
+        for turn in range(sent):
+            traffic.sent(records[number].ce_id, f"{number}.{turn}", 1)
+    job = Job(parse("[]"))
+    result = match(job, Snapshot(records), ADA)
+    if not lazily:
+        result = replace(result, candidates=tuple(result.candidates))
+    sent = traffic.since(0)
+    now = {each.ce_id: with_jobs(each.ad, sent[each.ce_id]) if each.ce_id in sent else each.ad for each in records}
+    meets = {ce_id: match(job, Snapshot((CeRecord(ce_id, ce_id, ad, ("VO:vo",), "h", "e"),)), ADA).candidates
+             for ce_id, ad in now.items()}  # fmt: skip
+    ranks = {ce_id: found[0].rank for ce_id, found in meets.items() if found}
+    chooser = Chooser(NoStandings(), traffic, WMS_REQUIREMENTS, random.Random(seed), lambda: 100.0)
+    chosen = chooser.choose(job, result, 0.0).candidate
+    if ranks:
+        assert ranks[chosen.ce_id] == max(ranks.values())
+    else:
+        assert chosen is None
+
+
+@given(st.integers(0, 300), st.integers(0, 2**32))
+def test_a_random_order_made_as_it_is_asked_for_leaves_nobody_out(number, seed) -> None:
+    assert sorted(_sampled(number, random.Random(seed))) == list(range(number))
+
+
+def test_a_random_order_is_uniform() -> None:
+    rng = random.Random(3)
+    counts = Counter("".join(map(str, _sampled(3, rng))) for _ in range(3000))
+    assert _chi2(counts, dict.fromkeys(("012", "021", "102", "120", "201", "210"), 1 / 6)) < 20.5
+
+
+def test_a_choice_among_thousands_looks_at_few(monkeypatch, desk) -> None:
+    records = [free(f"h{number}", 10) for number in range(3000)]
+    job = Job(parse("[]"))
+    result = match(job, Snapshot(tuple(records)), ADA)
+    looked = Counter()
+    real = type(result.candidates).__getitem__
+    monkeypatch.setattr(
+        type(result.candidates), "__getitem__", lambda each, at: looked.update(["at"]) or real(each, at)
+    )
+    assert desk.chooser.choose(job, result, desk.now - 60).candidate is not None
+    assert looked["at"] < 40
