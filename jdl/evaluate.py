@@ -12,7 +12,7 @@ other ad.  These six words cannot be redefined by an attribute of that name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from jdl.classad import ClassAd
 from jdl.functions import FUNCTIONS
@@ -287,7 +287,14 @@ def _select(expr: Select) -> Code:
 
 def _subscript(expr: Subscript) -> Code:
     base, index = code_of(expr.base), code_of(expr.index)
-    return lambda scope: subscript(base(scope), index(scope))
+
+    def item(scope: Scope) -> Any:
+        whole, place = base(scope), index(scope)
+        if type(whole) is Record and type(place) is str:
+            return attribute_of(whole, place.lower())
+        return subscript(whole, place)
+
+    return item
 
 
 _SCOPE_OF: dict[str, Callable[[Scope], Scope | None]] = {

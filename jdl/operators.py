@@ -1,23 +1,25 @@
 """What the operators do to values.
 
-The rules are those of the ClassAd library that gLite used: an operand that cannot be an operand makes ERROR, else an
-undefined one makes UNDEFINED; booleans are no numbers; integers wrap at 64 bits; a division by zero and a real that
-is not finite are ERROR; ``==`` on strings ignores case, ``=?=`` does not.
+The rules are those of the ClassAd library that gLite used: an ERROR operand makes ERROR, else an undefined one makes
+UNDEFINED, else one that cannot be an operand ERROR; booleans are no numbers; integers wrap at 64 bits; a division by
+zero and a real that is not finite are ERROR; ``==`` on strings ignores case, ``=?=`` does not.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any, Final
 
-from jdl.values import ERROR, UNDEFINED, Value, finite, fold, wrap64
+from jdl.values import ERROR, UNDEFINED, AbsTime, Error, RelTime, Undefined, Value, finite, fold, wrap64
 
 __all__ = ["BINARY", "UNARY", "identical", "subscript"]
 
 Binary = Callable[[Any, Any], Value]
 
 _NUMBERS: Final = (int, float)
+_TIMES: Final = (AbsTime, RelTime)
 _MASK: Final = (1 << 64) - 1
 
 
@@ -35,21 +37,25 @@ def _comparison(test: Callable[[Any, Any], bool]) -> Binary:
             return UNDEFINED
         if kind in _NUMBERS and type(right) in _NUMBERS:
             return test(left, right)
+        if kind is type(right) and kind in _TIMES:
+            return test(left.seconds, right.seconds)
         return ERROR
 
     return compare
 
 
-def _strict_numbers(left: Any, right: Any, kinds: tuple[type, ...]) -> Value:
-    """The outcome when not both operands are of the kinds."""
-    for value in (left, right):
-        if value is not UNDEFINED and type(value) not in kinds:
-            return ERROR
-    return UNDEFINED
+def _unfit(left: Any, right: Any) -> Undefined | Error:
+    """The outcome when the operands are not of the kinds that the operator wants."""
+    missing = left is UNDEFINED or right is UNDEFINED
+    return UNDEFINED if missing and left is not ERROR and right is not ERROR else ERROR
 
 
-def _arithmetic(whole: Callable[[int, int], Value], real: Callable[[float, float], float]) -> Binary:
-    def compute(left: Any, right: Any) -> Value:
+def _arithmetic(
+    whole: Callable[[int, int], Value],
+    real: Callable[[float, float], float],
+    time: Callable[[Any, Any], Value] = _unfit,
+) -> Binary:
+    def compute(left: Any, right: Any) -> Any:
         if type(left) is int and type(right) is int:
             return whole(left, right)
         if type(left) in _NUMBERS and type(right) in _NUMBERS:
@@ -57,9 +63,54 @@ def _arithmetic(whole: Callable[[int, int], Value], real: Callable[[float, float
                 return finite(real(left, right))
             except (ZeroDivisionError, OverflowError):
                 return ERROR
-        return _strict_numbers(left, right, _NUMBERS)
+        if type(left) in _TIMES or type(right) in _TIMES:
+            return time(left, right)
+        return _unfit(left, right)
 
     return compute
+
+
+def _later(left: Any, right: Any) -> Value:
+    """The sum of spans, or of a point in time and a span."""
+    if type(left) is RelTime and type(right) is RelTime:
+        return _span(left.seconds + right.seconds)
+    if type(left) is AbsTime and type(right) is RelTime:
+        return _point(left.seconds + right.seconds, left.offset)
+    if type(left) is RelTime and type(right) is AbsTime:
+        return _point(left.seconds + right.seconds, right.offset)
+    return _unfit(left, right)
+
+
+def _earlier(left: Any, right: Any) -> Value:
+    """The span between two points in time, and what a span in front of one is."""
+    if type(left) is AbsTime and type(right) is RelTime:
+        return _point(left.seconds - right.seconds, left.offset)
+    if type(left) is type(right):
+        return _span(left.seconds - right.seconds)
+    return _unfit(left, right)
+
+
+def _times_span(left: Any, right: Any) -> Value:
+    if type(left) is RelTime and type(right) in _NUMBERS:
+        return _span(left.seconds * right)
+    if type(right) is RelTime and type(left) in _NUMBERS:
+        return _span(left * right.seconds)
+    return _unfit(left, right)
+
+
+def _part_of_span(left: Any, right: Any) -> Value:
+    if type(left) is RelTime and type(right) in _NUMBERS:
+        return ERROR if right == 0 else _span(left.seconds / right)
+    return _unfit(left, right)
+
+
+def _span(seconds: float) -> Value:
+    return RelTime(float(seconds)) if math.isfinite(seconds) else ERROR
+
+
+def _point(seconds: float, offset: int) -> Value:
+    whole = int(seconds) if math.isfinite(seconds) else 1 << 64
+    return AbsTime(whole, offset) if wrap64(whole) == whole else ERROR
 
 
 def _divide(left: int, right: int) -> Value:
@@ -79,7 +130,7 @@ def _remainder(left: int, right: int) -> Value:
 def _modulo(left: Any, right: Any) -> Value:
     if type(left) is int and type(right) is int:
         return _remainder(left, right)
-    return _strict_numbers(left, right, (int,))
+    return _unfit(left, right)
 
 
 def _bits(whole: Callable[[int, int], int], logical: Callable[[bool, bool], bool]) -> Binary:
@@ -88,7 +139,7 @@ def _bits(whole: Callable[[int, int], int], logical: Callable[[bool, bool], bool
             return wrap64(whole(left, right))
         if type(left) is bool and type(right) is bool:
             return logical(left, right)
-        return _strict_numbers(left, right, (int, bool))
+        return _unfit(left, right)
 
     return compute
 
@@ -98,7 +149,7 @@ def _shift(move: Callable[[int, int], int]) -> Binary:
         if type(left) is int and type(right) is int:
             # C leaves other distances undefined
             return wrap64(move(left, right)) if 0 <= right < 64 else ERROR
-        return _strict_numbers(left, right, (int,))
+        return _unfit(left, right)
 
     return compute
 
@@ -117,11 +168,13 @@ def _negate(value: Any) -> Value:
         return wrap64(-value)
     if type(value) is float:
         return -value
+    if type(value) is RelTime:
+        return RelTime(-value.seconds)
     return UNDEFINED if value is UNDEFINED else ERROR
 
 
 def _plus(value: Any) -> Any:
-    if type(value) in _NUMBERS or value is UNDEFINED:
+    if type(value) in _NUMBERS or type(value) is RelTime or value is UNDEFINED:
         return value
     return ERROR
 
@@ -139,12 +192,13 @@ def _invert(value: Any) -> Any:
 
 
 def subscript(base: Any, index: Any) -> Any:
-    """``base[index]``: an item of a list by number from 0; outside of the list is ERROR."""
+    """``base[index]``: an item of a list by number from 0; outside of the list is ERROR.
+
+    An attribute of an ad by its name is the evaluator's.
+    """
     if type(base) is tuple and type(index) is int:
         return base[index] if 0 <= index < len(base) else ERROR
-    if (base is UNDEFINED and index is not ERROR) or (index is UNDEFINED and type(base) is tuple):
-        return UNDEFINED
-    return ERROR
+    return _unfit(base, index)
 
 
 BINARY: Final[dict[str, Binary]] = {
@@ -156,10 +210,10 @@ BINARY: Final[dict[str, Binary]] = {
     ">=": _comparison(operator.ge),
     "=?=": identical,
     "=!=": lambda left, right: not identical(left, right),
-    "+": _arithmetic(lambda a, b: wrap64(a + b), operator.add),
-    "-": _arithmetic(lambda a, b: wrap64(a - b), operator.sub),
-    "*": _arithmetic(lambda a, b: wrap64(a * b), operator.mul),
-    "/": _arithmetic(_divide, operator.truediv),
+    "+": _arithmetic(lambda a, b: wrap64(a + b), operator.add, _later),
+    "-": _arithmetic(lambda a, b: wrap64(a - b), operator.sub, _earlier),
+    "*": _arithmetic(lambda a, b: wrap64(a * b), operator.mul, _times_span),
+    "/": _arithmetic(_divide, operator.truediv, _part_of_span),
     "%": _modulo,
     "&": _bits(operator.and_, operator.and_),
     "|": _bits(operator.or_, operator.or_),

@@ -5,12 +5,13 @@ Back-references and look-around do not exist there; a pattern that has them, or 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, Protocol
 
 import re2
 
-__all__ = ["Pattern", "pattern", "whole_pattern"]
+__all__ = ["Match", "Pattern", "pattern", "whole_pattern"]
 
 _MAX_MEMORY: Final = 1 << 20
 """Bytes that a compiled pattern and its automaton may take."""
@@ -19,11 +20,30 @@ _MAX_LENGTH: Final = 10_000
 """Characters of a pattern."""
 
 
+class Match(Protocol):
+    """A place where a pattern was found."""
+
+    def group(self, group: int) -> bytes:
+        """What was found, for 0."""
+
+    def groups(self) -> tuple[bytes | None, ...]:
+        """What the groups of the pattern found."""
+
+    def start(self) -> int:
+        """Where it begins, in bytes."""
+
+    def end(self) -> int:
+        """Where it ends, in bytes."""
+
+
 class Pattern(Protocol):
     """A compiled pattern over UTF-8."""
 
     def search(self, text: bytes) -> object | None:
         """Whether it is found somewhere."""
+
+    def finditer(self, text: bytes) -> Iterator[Match]:
+        """Where it is found, from the left, without overlap."""
 
     def fullmatch(self, text: bytes) -> object | None:
         """Whether it is the whole."""

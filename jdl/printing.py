@@ -120,10 +120,11 @@ def _print(expr: Expr) -> tuple[str, int]:
     if isinstance(expr, Subscript):
         return f"{_text(expr.base, _POSTFIX)}[{_text(expr.index, _TERNARY)}]", _POSTFIX
     if isinstance(expr, Conditional):
+        if expr.then is None:
+            # in parentheses, because libraries differ in how tightly this operator binds
+            return f"{_text(expr.condition, _POSTFIX)} ?: {_text(expr.otherwise, _POSTFIX)}", _TERNARY
         head = _text(expr.condition, _TERNARY + 1)
         tail = _text(expr.otherwise, _TERNARY)
-        if expr.then is None:
-            return f"{head} ?: {tail}", _TERNARY
         return f"{head} ? {_text(expr.then, _TERNARY)} : {tail}", _TERNARY
     raise TypeError(f"no text for {type(expr).__name__}")
 

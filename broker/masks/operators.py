@@ -33,11 +33,14 @@ _SAMPLES: Final[tuple[Expr, ...]] = (
     Literal("x"),
     ListExpr(()),
     ClassAd(),
+    Call("absTime", (Literal(0),)),
+    Call("relTime", (Literal(0),)),
 )
 """A value of each kind."""
 
 KIND_TESTS: Final = frozenset(
     {"isundefined", "iserror", "isstring", "isinteger", "isreal", "isboolean", "islist", "isclassad"}
+    | {"isabstime", "isreltime"}
 )
 """Functions of one argument whose answer is the same for all values of a kind."""
 

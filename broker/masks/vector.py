@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jdl.values import ERROR, UNDEFINED, Error, Record, Undefined, Value
+from jdl.values import ERROR, UNDEFINED, AbsTime, Error, Record, RelTime, Undefined, Value
 
 __all__ = ["CONSTANT", "Codes", "Domain", "Kind", "Kinds", "Mask", "Truth", "Vector", "common"]
 
@@ -25,7 +25,7 @@ Codes: TypeAlias = NDArray[np.int32]
 class Truth(IntEnum):
     """What an expression says of a row.
 
-    ``OTHER`` is neither a truth value nor undefined nor an error: a number, a string, a list, an ad.
+    ``OTHER`` is neither a truth value nor undefined nor an error: a number, a string, a list, an ad, a time.
     """
 
     FALSE = 0
@@ -48,6 +48,8 @@ class Kind:
     STRING: Final = 6
     LIST: Final = 7
     RECORD: Final = 8
+    ABSTIME: Final = 9
+    RELTIME: Final = 10
     OTHER: Final = 4
     """From here on no truth value."""
 
@@ -60,6 +62,8 @@ _KINDS: Final[dict[type, int]] = {
     str: Kind.STRING,
     tuple: Kind.LIST,
     Record: Kind.RECORD,
+    AbsTime: Kind.ABSTIME,
+    RelTime: Kind.RELTIME,
 }
 _FIXED: Final[tuple[Value, ...]] = (False, True, UNDEFINED, ERROR)
 
@@ -104,7 +108,7 @@ class Vector:
     :ivar kinds: a :class:`Kind` for each position.
     :ivar ints: the values of kind INT; elsewhere it means nothing.  None when there is none.
     :ivar reals: the values of kind REAL, as ``ints``.
-    :ivar objects: the values of the other kinds (strings, lists, ads).  None when there is none.
+    :ivar objects: the values of the other kinds (strings, lists, ads, times).  None when there is none.
     :ivar cost: the most steps (:class:`jdl.scope.Run`) that the evaluator would take for one of them.
     :ivar column: the column whose own values these are, for what has an index of them.
     """
@@ -140,7 +144,7 @@ class Vector:
         if (kinds == Kind.REAL).any():
             reals = np.array([value if type(value) is float else 0.0 for value in values], np.float64)
         if (kinds >= Kind.STRING).any():
-            objects = [value if type(value) in (str, tuple, Record) else None for value in values]
+            objects = [value if _KINDS.get(type(value), 0) >= Kind.STRING else None for value in values]
         return cls(domain, kinds, ints, reals, objects, cost, column)
 
     def value(self, position: int) -> Value:

@@ -47,7 +47,7 @@ def value(text: str, my: str = "[]", other: str | None = None) -> object:
         ("-7 % 3", -1),
         ("7 % -3", 1),
         ("-(true)", ERROR),
-        ('"s" * undefined', ERROR),
+        ('"s" * undefined', UNDEFINED),
         ("1 * undefined", UNDEFINED),
         ("undefined == error", ERROR),
         ("undefined == 1", UNDEFINED),
