@@ -18,7 +18,7 @@ from broker.choice import Memo
 from broker.job import Job
 from broker.supermarket import Snapshot
 from infosys.access import User
-from jdl.tree import SCOPES, Call, Expr, Reference
+from jdl.tree import SCOPES, Call, ClassAd, Expr, Reference
 
 Key: TypeAlias = Hashable
 
@@ -39,17 +39,32 @@ _STEADY: Final = frozenset({
 """Functions whose value depends on their arguments alone."""
 
 
-def match_key(job: Job, wms_requirements: Expr | None) -> Key | None:
+def own_names(wms_requirements: Expr | None) -> frozenset[str] | None:
+    """The attributes of a job that the WMS's requirements read; None when that cannot be told."""
+    return _closure(ClassAd(), frozenset(), [] if wms_requirements is None else [wms_requirements])
+
+
+def match_key(job: Job, wms_names: frozenset[str] | None) -> Key | None:
     """What the match of a job depends on beside the user and the picture; None when that cannot be told.
 
     It cannot when an expression asks for the time, for chance or for how elements fared, or takes an ad as a whole,
     nor when data decides.
+
+    :param wms_names: from :func:`own_names`.
     """
-    if job.needs_data:
+    if job.needs_data or wms_names is None:
         return None
-    names = dict.fromkeys(_ALWAYS)
-    waiting: list[Expr] = [] if wms_requirements is None else [wms_requirements]
-    waiting += [expr for name in _ALWAYS if (expr := job.ad.at(name)) is not None]
+    begin = wms_names.union(_ALWAYS)
+    names = _closure(job.ad, begin, [expr for name in begin if (expr := job.ad.at(name)) is not None])
+    if names is None:
+        return None
+    return tuple((name, expr.text()) for name in sorted(names) if (expr := job.ad.at(name)) is not None)
+
+
+def _closure(ad: ClassAd, names: frozenset[str], expressions: list[Expr]) -> frozenset[str] | None:
+    """The names and those that the expressions read, through attributes of the ad too."""
+    found = set(names)
+    waiting = expressions
     nodes = 0
     while waiting:
         node = waiting.pop()
@@ -61,12 +76,12 @@ def match_key(job: Job, wms_requirements: Expr | None) -> Key | None:
             continue
         if node.scope is None and node.key in SCOPES:
             return None
-        if node.key not in names:
-            names[node.key] = None
-            own = job.ad.at(node.key)
+        if node.key not in found:
+            found.add(node.key)
+            own = ad.at(node.key)
             if own is not None:
                 waiting.append(own)
-    return tuple((name, expr.text()) for name in sorted(names) if (expr := job.ad.at(name)) is not None)
+    return frozenset(found)
 
 
 class Matches:

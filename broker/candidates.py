@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Protocol, runtime_checkable
 
 from infosys.ce_ads import CeRecord
@@ -72,6 +73,11 @@ class MatchResult:
         if self.problem:
             return f"BrokerHelper: {self.problem}"
         return UNRANKABLE if self.unranked else NO_MATCH
+
+    @cached_property
+    def elements(self) -> int:
+        """How many computing elements match; several views of one count once."""
+        return len({each.ce_id for each in self.candidates})
 
     def best(self) -> list[Candidate]:
         """The candidates of the best rank.

@@ -18,10 +18,11 @@ def kept(result: MatchResult, choice: Candidate, now: float) -> str:
     """The match as JSON: ``at`` (seconds since the epoch), ``rank``, the number of ``candidates``, ``others``."""
     others: dict[str, int | float] = {}
     for each in result.candidates:
-        if each.ce_id != choice.ce_id and len(others) < MAX_OTHERS:
+        if len(others) >= MAX_OTHERS:
+            break
+        if each.ce_id != choice.ce_id:
             others.setdefault(each.ce_id, each.rank)
-    candidates = len({each.ce_id for each in result.candidates})
-    facts = {"at": now, "rank": choice.rank, "candidates": candidates, "others": list(others.items())}
+    facts = {"at": now, "rank": choice.rank, "candidates": result.elements, "others": list(others.items())}
     return json.dumps(facts)
 
 

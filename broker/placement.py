@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 
 from broker.adapter import adapt
-from broker.bulk import Key, Matches, match_key
+from broker.bulk import Key, Matches, match_key, own_names
 from broker.candidates import Candidate, MatchResult
 from broker.choice import Chooser
 from broker.explanation import explain, reason
@@ -56,6 +56,7 @@ class Placements:
         self._ledger = ledger
         self._supermarket = supermarket
         self._wms_requirements = read_wms_requirements(settings.wms_requirements)
+        self._wms_names = own_names(self._wms_requirements)
         self._forwarding = forwarding_of(settings)
         self._rng = random.Random()
         self._matches = Matches()
@@ -67,7 +68,7 @@ class Placements:
         :raises GridError: when the description cannot be read (any more).
         """
         job, user, snapshot = Job(parse(request.ad)), user_of(request), self._supermarket.snapshot()
-        key = match_key(job, self._wms_requirements)
+        key = match_key(job, self._wms_names)
         kind = None if job.needs_data else Kind((key or str(request.job), user), job, user)
         result = self._result(key, job, user, snapshot, request.tried_hosts)
         if not result.candidates:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from broker.bulk import match_key
+from broker.bulk import match_key, own_names
 from broker.candidates import NO_MATCH, UNRANKABLE
 from broker.job import Job
 from broker.planner import may_tell
@@ -17,7 +17,7 @@ from broker.supermarket import Snapshot
 from broker.wms_requirements import WMS_REQUIREMENTS
 from ce.outcome import OPERATOR
 from grid.states import CreamState, JobState
-from jdl.parser import parse
+from jdl.parser import parse, parse_expression
 
 ONE, TWO = "one.example.org:8443/cream-fork-short", "two.example.org:8443/cream-fork-short"
 
@@ -210,7 +210,7 @@ def test_the_operators_requirements_hold_for_every_job(make_world):
 
 
 def key(text: str):
-    return match_key(Job(parse(f"[{text}]")), WMS_REQUIREMENTS)
+    return match_key(Job(parse(f"[{text}]")), own_names(WMS_REQUIREMENTS))
 
 
 def test_jobs_are_alike_when_all_that_decides_is_equal():
@@ -233,6 +233,13 @@ def test_jobs_are_alike_when_all_that_decides_is_equal():
 )  # fmt: skip
 def test_what_may_be_different_the_next_moment_is_matched_alone(text):
     assert key(text) is None
+
+
+def test_requirements_of_the_wms_that_change_by_themselves_leave_no_jobs_alike():
+    assert own_names(parse_expression("time() > 5")) is None
+    assert match_key(Job(parse("[]")), None) is None
+    assert own_names(None) == frozenset()
+    assert own_names(parse_expression("other.x > Wanted && self.y")) == {"wanted", "y"}
 
 
 def test_nodes_of_a_collection_are_matched_once_and_spread(make_world, element):
