@@ -1,8 +1,9 @@
 """Which of the computing elements that match a job is sent to.  Pure but for chance, which is passed in.
 
-1. Those that are set aside after failures (:mod:`broker.standing`) are no choice, nor are those that the jobs sent
-   since the picture was taken have filled (:mod:`broker.traffic`): with these jobs on top they do not meet the
-   Requirements.  When only elements are left that the job was at before, those are taken rather than none.
+1. Those that no job can be handed to (:mod:`broker.reach`) are no choice, nor are those that are set aside after
+   failures (:mod:`broker.standing`), nor those that the jobs sent since the picture was taken have filled
+   (:mod:`broker.traffic`): with these jobs on top they do not meet the Requirements.  When only elements are left that
+   the job was at before, those are taken rather than none.
 2. Ranks are those that the job's Rank gives with these jobs on top.
 3. The best rank wins; among equals chance decides.  An element with failures is taken with the chance that its standing
    gives, else the turn goes to the next.  With FuzzyRank it is one roulette over all, in which the standing counts too.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
@@ -19,6 +21,7 @@ from typing import Final, TypeAlias
 
 from broker.candidates import Candidate, MatchResult, fuzzy_weights
 from broker.job import Job
+from broker.reach import out_of_reach
 from broker.standing import Standing
 from broker.standings import Standings, moment
 from broker.traffic import Traffic, with_jobs
@@ -37,7 +40,7 @@ MOST_NAMED: Final = 3
 class Aside:
     """A computing element that matches and is not taken now.
 
-    :ivar until: when it may be; None: with the next picture of the information system.
+    :ivar until: when it may be; None: with the next picture of the information system; infinite: never.
     """
 
     ce_id: str
@@ -55,12 +58,17 @@ class Choice:
     @property
     def until(self) -> float | None:
         """When the first of those set aside may be taken."""
-        return min((each.until for each in self.aside if each.until is not None), default=None)
+        return min((each.until for each in self.aside if each.until is not None and each.until < inf), default=None)
 
     def sentence(self) -> str:
         """Why nothing is taken although something matches."""
-        named = "; ".join(f"{each.ce_id} {each.why}" for each in self.aside[:MOST_NAMED])
-        left = len(self.aside) - MOST_NAMED
+        aside = [each for each in self.aside if each.until != inf]
+        never = Counter(each.why for each in self.aside if each.until == inf)
+        told = "; ".join(f"{number} {why}" for why, number in never.most_common())
+        if not aside:
+            return f"of the computing elements that match none can be given a job: {told}"
+        named = "; ".join([*(f"{each.ce_id} {each.why}" for each in aside[:MOST_NAMED]), *([told] if told else [])])
+        left = len(aside) - MOST_NAMED
         more = f"; and {left} more" if left > 0 else ""
         count = len(self.aside)
         all_of = "the only computing element that matches is" if count == 1 else f"all {count} that match are"
@@ -101,7 +109,9 @@ class Chooser:
         if not result.candidates:
             raise ValueError("there is nothing to choose from")
         if job.submit_to is not None:
-            return Choice(result.candidates[0])
+            (named,) = result.candidates[:1]
+            why = out_of_reach(named)
+            return Choice(named) if why is None else Choice(None, (Aside(named.ce_id, why, inf),))
         demands = tuple(expr for expr in (job.requirements, self._wms_requirements) if expr is not None)
         sent = self._traffic.since(seen_at)
         present = _Present(
@@ -186,6 +196,10 @@ class _Present:
 
     def of(self, candidate: Candidate) -> Candidate | None:
         """The candidate with the rank that it has now; None when it is no choice."""
+        why = out_of_reach(candidate)
+        if why is not None:
+            self.asides.append(Aside(candidate.ce_id, why, inf))
+            return None
         standing = self._doubtful.get(candidate.ce_id)
         until = None if standing is None else self._until(standing)
         if standing is not None and until is not None:

@@ -22,6 +22,7 @@ from broker.matchmaker import Job, match
 from broker.planner import Planner
 from broker.rouser import Rouser
 from broker.settings import BrokerSettings
+from broker.stocktaking import Stocktaking
 from broker.supermarket import Supermarket
 from broker.wms_requirements import read_wms_requirements
 from grid.doorbell import Doorbell, ring
@@ -70,12 +71,14 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
     ledger.standings.subscribe(rouser.lifted)
     supermarket.subscribe(rouser)
     supermarket.start()
+    stocktaking = Stocktaking(supermarket, settings.control_socket.parent)
     control = ControlServer(
         settings.control_socket,
         {
             "match": _Matcher(supermarket, demands, ledger.standings.success),
             "explain": Explainer(supermarket, ledger, demands),
-            "health": lambda _: _health(supermarket, ledger),
+            "ism": stocktaking,
+            "health": lambda _: _health(stocktaking, ledger),
         },
     )
     try:
@@ -116,8 +119,7 @@ class _Matcher:
         return {"candidates": [[c.ce_id, c.listed_rank] for c in found.candidates], "explanation": why}
 
 
-def _health(supermarket: Supermarket, ledger: Ledger) -> Mapping[str, Any]:
-    snapshot = supermarket.snapshot()
+def _health(stocktaking: Stocktaking, ledger: Ledger) -> Mapping[str, Any]:
     with ledger.engine.connect() as connection:
         waiting = queue.waiting_count(connection)
-    return {"computing_elements": len(snapshot.records), "requests": waiting, "problems": list(snapshot.problems)}
+    return {**stocktaking.summary(), "requests": waiting}

@@ -28,6 +28,7 @@ from infosys.own_entries import OwnEntries
 from infosys.server import LdapServer
 from infosys.settings import BdiiSettings
 from infosys.site import SiteSettings
+from infosys.synthetic import SyntheticGrid
 
 log = logging.getLogger("wms.infosys")
 
@@ -98,6 +99,7 @@ class Bdii:
         self._bell_thread: threading.Thread | None = None
         self._served: tuple[Entry, ...] | None = None
         self._own = OwnEntries(settings.site or SiteSettings(name=settings.site_name), settings.services)
+        self._synthetic = SyntheticGrid(settings.synthetic_sites, settings.synthetic_vos)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -218,7 +220,7 @@ class Bdii:
             harvest.entries, harvest.expired = (), True
 
     def _publish(self) -> None:
-        merged = tuple(self._merged(each.entries for each in self._harvests))
+        merged = tuple(self._merged((*(each.entries for each in self._harvests), self._synthetic.entries())))
         if merged != self._served:
             self.server.publish(merged)
             self._served = merged

@@ -9,6 +9,7 @@ from grid.errors import ConfigurationError
 from infosys.server import split_bind
 from infosys.services import PublishedService
 from infosys.site import SiteSettings
+from infosys.synthetic import MAX_SITES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,8 @@ class BdiiSettings:
     :param timeout: seconds that a source may take for its whole answer.
     :param site: what the site says of itself; a bare name when not given.
     :param services: services of the site that nobody else publishes.
+    :param synthetic_sites: made-up sites (:mod:`infosys.synthetic`) that are served beside the others.
+    :param synthetic_vos: the virtual organisations of those.
     :param doorbell: a socket (:mod:`grid.doorbell`) that starts a harvest at once when it is rung.
     """
 
@@ -35,6 +38,8 @@ class BdiiSettings:
     doorbell: Path | None = None
     site: SiteSettings | None = None
     services: tuple[PublishedService, ...] = ()
+    synthetic_sites: int = 0
+    synthetic_vos: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         split_bind(self.bind)
@@ -42,5 +47,9 @@ class BdiiSettings:
             raise ConfigurationError("a BDII needs the name of its site")
         if self.refresh < 1:
             raise ConfigurationError(f"a BDII's refresh is at least 1 s, not {self.refresh:g} s")
+        if not 0 <= self.synthetic_sites <= MAX_SITES:
+            raise ConfigurationError(
+                f"a BDII serves 0 to {MAX_SITES} synthetic sites, not {self.synthetic_sites}"
+            )
         if self.grace < 0 or self.timeout <= 0:
             raise ConfigurationError("a BDII's grace may not be negative and its timeout must be positive")

@@ -10,16 +10,19 @@ queues drain or are closed, some sites have no storage element, some leave attri
 
 from __future__ import annotations
 
+import argparse
 import math
 import random
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from grid.errors import ConfigurationError
 from infosys import names
 from infosys import synthetic_pool as pool
-from infosys.entry import Entry
+from infosys.entry import Entry, to_ldif
 from infosys.glue1 import (
     UNKNOWN_JOBS,
     UNKNOWN_LIMIT,
@@ -45,6 +48,8 @@ SITE_PREFIX: Final = "SYNTHETIC-"
 CAPABILITY: Final = "synthetic"
 """What GlueCECapability of every computing element contains."""
 MAX_SITES: Final = 2000
+MOMENT: Final = 30.0
+"""Seconds between two moments of a grid that is served."""
 
 _LEFT_OUT: Final = (
     ("GlueHostBenchmarkSI00", "GlueHostBenchmarkSF00"),
@@ -365,3 +370,36 @@ def _kept(place: _Place, made: Iterable[Entry]) -> Iterator[Entry]:
             yield Entry(entry.dn, kept)
         else:
             yield entry
+
+
+class SyntheticGrid:
+    """The made-up grid as it is now: what changes by the minute is another every :data:`MOMENT` seconds."""
+
+    def __init__(self, sites: int, vos: Sequence[str] = (), clock: Callable[[], float] = time.time) -> None:
+        self._sites = sites
+        self._vos = tuple(dict.fromkeys((*vos, *VOS[1:]))) if vos else VOS
+        self._clock = clock
+        self._made: tuple[int, tuple[Entry, ...]] | None = None
+
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries of this moment; none for a grid without sites."""
+        if not self._sites:
+            return ()
+        moment = int(self._clock() // MOMENT)
+        if self._made is None or self._made[0] != moment:
+            self._made = (moment, tuple(entries(self._sites, vos=self._vos, moment=moment)))
+        return self._made[1]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the grid as LDIF, as a provider of a BDII does."""
+    parser = argparse.ArgumentParser(prog="python -m infosys.synthetic", description=main.__doc__)
+    parser.add_argument("--sites", type=int, default=100, help="how many (100)")
+    parser.add_argument("--vo", action="append", default=[], help="a virtual organisation (repeatable)")
+    options = parser.parse_args(arguments)
+    sys.stdout.write(to_ldif(SyntheticGrid(options.sites, options.vo).entries()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -89,6 +89,9 @@ def _node_commands(add: Callable[[str, object, str], argparse.ArgumentParser]) -
     sub.add_argument("--bind", default="127.0.0.1", help="the address that the services listen on (127.0.0.1)")
     sub.add_argument("--vo", default="testvo", help="the test virtual organisation (testvo)")
     sub.add_argument("--user", action="append", default=[], metavar="NAME", help="a further test user (repeatable)")
+    sub.add_argument(
+        "--sites", type=int, default=0, metavar="N", help="publish N made-up sites of 5 computing elements too (0)"
+    )
 
     sub = add("up", _up, "start all services of a node and keep them running")
     _directory(sub)
@@ -103,6 +106,12 @@ def _node_commands(add: Callable[[str, object, str], argparse.ArgumentParser]) -
     _directory(sub)
     sub.add_argument("--json", action="store_true", help="print one JSON object")
 
+    sub = add("ism", _ism, "show what the information supermarket knows, from where and how old")
+    _directory(sub)
+    sub.add_argument("pattern", nargs="?", default="", metavar="PATTERN", help="a part of the identifier, or * ? [ ]")
+    how = sub.add_mutually_exclusive_group()
+    how.add_argument("--json", dest="form", action="store_const", const="json", help="print one JSON object")
+    how.add_argument("--jdl", dest="form", action="store_const", const="jdl", help="print classads, as gLite's dump")
 
     sub = add("explain", _explain, "tell where a job stands, and why it has not matched")
     _directory(sub)
@@ -169,6 +178,7 @@ def _init(options: argparse.Namespace) -> int:
         bind=options.bind,
         vo=options.vo,
         users=options.user,
+        sites=options.sites,
     )
     for line in report:
         print(line)
@@ -197,6 +207,14 @@ def _status(options: argparse.Namespace) -> int:
         for line in report.lines():
             print(line)
     return 0 if report.ready else 3
+
+
+def _ism(options: argparse.Namespace) -> int:
+    from node.ism import printed
+
+    for line in printed(options.directory.absolute(), options.pattern, options.form or "table"):
+        print(line)
+    return 0
 
 
 def _explain(options: argparse.Namespace) -> int:

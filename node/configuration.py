@@ -160,6 +160,7 @@ class BdiiSection:
     refresh: float = 5.0
     grace: float = 120.0
     service: tuple[ServiceSection, ...] = ()
+    synthetic_sites: int = 0
 
 
 @dataclass(frozen=True)

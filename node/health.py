@@ -11,8 +11,12 @@ from grid.doorbell import ring
 from grid.errors import GridError
 from gsi.tls import client_context
 from infosys.client import LdapSource
+from infosys.synthetic import CAPABILITY
 from node.configuration import Configuration
 from node.layout import Layout
+
+_REAL = f"(&(objectClass=GlueCE)(!(GlueCECapability={CAPABILITY})))"
+"""Computing elements that are not made up."""
 
 
 class Health:
@@ -41,11 +45,11 @@ class Health:
             return ring(self._layout.run / "interlogger.bell")
         if name == "bdii":
             source = LdapSource(f"ldap://{conf.node.bind}:{conf.bdii.port}", "mds-vo-name=local,o=grid", timeout=1.0)
-            return len(source.fetch("(objectClass=GlueCE)", ["GlueCEUniqueID"])) >= len(conf.ce.queue)
+            return len(source.fetch(_REAL, ["GlueCEUniqueID"])) >= len(conf.ce.queue)
         if name == "catalogue":
             return self._get(conf.catalogue.port, "/?wsdl") == 200
         answer = control.ask(self._layout.run / "broker.sock", {"op": "health"}, 1.0)
-        return int(answer["computing_elements"]) >= len(conf.ce.queue)
+        return int(answer["computing_elements"]) - int(answer["made_up"]) >= len(conf.ce.queue)
 
     def _get(self, port: int, path: str) -> int:
         context = client_context(self._layout.certificates, None)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from broker import control
 from grid.errors import ConfigurationError, GridError, TimedOut
 from grid.files import write_private
 from node.configuration import Configuration
@@ -27,6 +28,9 @@ from wmproxy.drain import Drain
 log = logging.getLogger("wms.node")
 
 DOWN_DEADLINE = 12.0
+_INFORMATION_DEADLINE = 2.0
+_MOST_PROBLEMS = 3
+"""Problems of the information supermarket that ``wms status`` shows."""
 
 
 class DidNotComeUp(GridError):
@@ -54,6 +58,7 @@ class Report:
     notes: tuple[str, ...] = ()
     endpoint: str = ""
     drained: bool = False
+    information: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -64,6 +69,7 @@ class Report:
             "drained": self.drained,
             "services": self.services,
             "notes": list(self.notes),
+            "information": self.information,
         }
 
     def lines(self) -> list[str]:
@@ -225,8 +231,30 @@ def status(root: Path) -> Report:
         data = {}
     if data.get("supervisor") != pid:  # what an earlier supervisor wrote, or nothing yet
         data = {"ready": False, "services": {}}
-    notes = (*_notes(), *_drain_notes(drain))
-    return Report(root, bool(data["ready"]), pid, data["services"], notes, configuration.wmproxy_endpoint, drain.on)
+    information = _information(layout)
+    notes = (*_notes(), *_drain_notes(drain), *_information_notes(information))
+    endpoint = configuration.wmproxy_endpoint
+    return Report(root, bool(data["ready"]), pid, data["services"], notes, endpoint, drain.on, information)
+
+
+def _information(layout: Layout) -> dict[str, Any]:
+    """What the broker says of its information supermarket; nothing when it does not answer, which is told anyway."""
+    try:
+        return control.ask(layout.run / "broker.sock", {"op": "health"}, _INFORMATION_DEADLINE)
+    except GridError:
+        return {}
+
+
+def _information_notes(information: dict[str, Any]) -> list[str]:
+    if not information:
+        return []
+    problems: list[str] = information["problems"]
+    made_up = f", {information['made_up']} of them made up" if information["made_up"] else ""
+    elements = information["computing_elements"]
+    left = len(problems) - _MOST_PROBLEMS
+    more = [f"and {left} more problems of the information supermarket, see `wms ism`"] if left > 0 else []
+    known = f"the broker knows {elements} computing element{'' if elements == 1 else 's'}{made_up}"
+    return [known, *problems[:_MOST_PROBLEMS], *more]
 
 
 def _drain_notes(drain: Drain) -> list[str]:

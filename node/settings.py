@@ -190,6 +190,8 @@ class Settings:
             grace=conf.bdii.grace,
             site=SiteSettings(name=conf.node.site, **asdict(conf.site)),
             services=self._services(),
+            synthetic_sites=conf.bdii.synthetic_sites,
+            synthetic_vos=conf.admitted_vos,
         )
 
     def _services(self) -> tuple[PublishedService, ...]:

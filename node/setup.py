@@ -11,6 +11,7 @@ from pathlib import Path
 
 from grid.errors import ConfigurationError
 from grid.files import make_directory, write_private
+from infosys.synthetic import MAX_SITES
 from node import services
 from node.configuration import Configuration
 from node.credentials import DEFAULT_USERS, Credentials
@@ -42,8 +43,11 @@ def initialise(
     bind: str = "127.0.0.1",
     vo: str = "testvo",
     users: Sequence[str] = (),
+    sites: int = 0,
 ) -> list[str]:
     """Make the node in ``root``; returns lines that tell what it is.
+
+    :param sites: made-up sites that a new node publishes beside its own (:mod:`infosys.synthetic`).
 
     An existing configuration is kept as it is, so ports and names are chosen once.
 
@@ -54,10 +58,16 @@ def initialise(
         raise ConfigurationError(f"{root} is not a directory; choose another place")
     if root.is_dir() and any(root.iterdir()) and not layout.configuration.exists() and not layout.trust.exists():
         raise ConfigurationError(f"{root} holds other files; choose an empty or new directory")
-    layout.make()
     new = not layout.configuration.exists()
+    if sites and not new:
+        raise ConfigurationError(
+            f"{root} is a node already; set synthetic_sites in [bdii] of {layout.configuration} to {sites} instead"
+        )
+    if not 0 <= sites <= MAX_SITES:
+        raise ConfigurationError(f"a node publishes 0 to {MAX_SITES} synthetic sites, not {sites}")
+    layout.make()
     if new:
-        text = configuration_text(layout, automatic_ports=automatic_ports, host=host, bind=bind, vo=vo)
+        text = configuration_text(layout, automatic_ports=automatic_ports, host=host, bind=bind, vo=vo, sites=sites)
         write_private(layout.configuration, text.encode(), 0o644)
     configuration = Configuration.read(layout.configuration)
     credentials = Credentials(layout)
@@ -73,11 +83,14 @@ def initialise(
         f"  catalogue  {configuration.catalogue_endpoint}",
         f"  CE         {configuration.ce_endpoint}/CREAM2",
         f"  VO         {configuration.node.vo}, users {', '.join(credentials.users())}",
+        *_synthetic_lines(configuration.bdii.synthetic_sites),
         f"next: wms up {root} --detach; wms proxy {root}; eval \"$(wms env {root})\"",
     ]
 
 
-def configuration_text(layout: Layout, *, automatic_ports: bool, host: str, bind: str, vo: str) -> str:
+def configuration_text(
+    layout: Layout, *, automatic_ports: bool, host: str, bind: str, vo: str, sites: int = 0
+) -> str:
     """The first ``wms.toml`` of a node."""
     ports = choose(7, bind) if automatic_ports else [7443, 9000, 9003, 2170, 8443, 2171, 8085]
     wmproxy, lb, soap, bdii, ce, ce_ldap, catalogue = ports
@@ -109,7 +122,7 @@ soap_port = {soap}
 [bdii]
 port = {bdii}
 # sources = ["ldap://other.example.org:2170/mds-vo-name=resource,o=grid"]
-
+{_synthetic(sites)}
 [catalogue]
 port = {catalogue}            # where files are (DataLocationInterface); `wms catalogue` fills it
 
@@ -129,6 +142,17 @@ name = "default"
 slots = {max(2, os.cpu_count() or 2)}
 memory_mb = 2048
 """
+
+
+def _synthetic_lines(sites: int) -> list[str]:
+    if not sites:
+        return []
+    return [f"  synthetic  {sites} sites, {sites * 5} computing elements, to try matching: they take no jobs"]
+
+
+def _synthetic(sites: int) -> str:
+    setting = f"synthetic_sites = {sites or 100}"
+    return f"{setting if sites else '# ' + setting}              # made-up sites, to try matching; they take no jobs\n"
 
 
 def interpreter() -> str:
