@@ -178,11 +178,9 @@ def told(bill: Bill) -> dict[str, Any]:
 
 def memory() -> dict[str, int]:
     """Bytes of this process: in use now, and at most so far."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return {
-        "resident": pages * os.sysconf("SC_PAGE_SIZE"),
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }
+    resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # the kernel brings it up to date now and then
+    return {"resident": resident, "peak": max(resident, peak)}
 
 
 def _rounded(seconds: float | None) -> float | None:

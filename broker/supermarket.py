@@ -14,7 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +44,8 @@ MAX_PURCHASERS: Final = 8
 """Sources that are read at the same time."""
 _FIRST_PAUSE: Final = 1.0
 """Seconds until a source that has never answered, or knows no element, is asked again; doubled each time."""
+_FIRST_TIMEOUT: Final = 5.0
+"""Seconds that a source may take at the start, when there is a picture of it to be shown meanwhile."""
 _LET_GO: Final = 200
 """Records that are given back at a time; to give back all at once would stop every thread for 0.1 s."""
 _LET_GO_WAIT: Final = 5.0
@@ -280,8 +282,12 @@ class Supermarket:
 
     def _purchase(self, shelf: Shelf, kind: str) -> None:
         now = shelf.tried_at = self._monotonic()
+        picture = self._picture(shelf)
+        source = shelf.source
+        if shelf.good_at is None and picture is not None and picture.exists():
+            source = replace(source, timeout=min(source.timeout, _FIRST_TIMEOUT))  # there is something to show
         try:
-            goods = self._sent(Order(shelf.source, kind, self._picture(shelf), self._memory, shelf.receipt.holders))
+            goods = self._sent(Order(source, kind, picture, self._memory, shelf.receipt.holders))
         except PurchaseFailed as error:
             if shelf.failure != error.description:
                 log.warning("%s", error.description)

@@ -58,7 +58,7 @@ def bdii(grid: list[Entry]) -> Iterator[LdapServer]:
 def market(*servers: LdapServer | str, clock: Clock | None = None, **more: object) -> Supermarket:
     """A supermarket that buys only when it is told."""
     urls = [each if isinstance(each, str) else each.url for each in servers]
-    sources = [InformationSource(url, "mds-vo-name=local,o=grid", timeout=3.0) for url in urls]
+    sources = [InformationSource(url, "mds-vo-name=local,o=grid", timeout=2.0) for url in urls]
     return Supermarket(sources, refresh=1e6, whole_refresh=1e6, monotonic=clock or time.monotonic, **more)  # type: ignore[arg-type]
 
 
