@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
-from broker.candidates import NO_MATCH, Candidate, MatchResult
+from broker.candidates import NO_MATCH, Candidate
+from broker.choice import Aside, Choice
 from broker.queue import Phase
-from broker.reach import out_of_reach, sentence, within_reach
+from broker.reach import MADE_UP, NO_INTERFACE, out_of_reach
 from broker.supermarket import Snapshot
 from infosys.ce_ads import CeRecord
-
-MADE_UP = "are made up for demonstration"
 
 
 def candidate(host: str, endpoint: str = "https://x:8443/ce-cream/services") -> Candidate:
@@ -24,27 +25,22 @@ def candidate(host: str, endpoint: str = "https://x:8443/ce-cream/services") -> 
         (candidate("ce.invalid.example.org"), None),
         (candidate("ce1.site001.synthetic.invalid"), MADE_UP),
         (candidate("CE.SYNTHETIC.INVALID."), MADE_UP),
-        (candidate("arc.example.org", ""), "offer no CREAM interface"),
+        (candidate("arc.example.org", ""), NO_INTERFACE),
     ],
 )
 def test_an_element_is_out_of_reach_for_a_reason(one: Candidate, why: str | None) -> None:
     found = out_of_reach(one)
-    assert found is None if why is None else why in str(found)
-
-
-def test_what_is_within_reach_stays_in_its_order() -> None:
-    real, made_up = candidate("a.example.org"), candidate("b.synthetic.invalid")
-    everything = MatchResult((made_up, real), tried=(made_up,), unranked=3)
-    found = within_reach(everything)
-    assert (list(found.candidates), list(found.tried), found.unranked) == ([real], [], 3)
-    untouched = MatchResult((real,))
-    assert within_reach(untouched) is untouched
+    assert found == why
 
 
 def test_each_reason_is_told_with_the_number_of_elements() -> None:
-    result = MatchResult((candidate("a.invalid"), candidate("b.invalid"), candidate("c.org", "")))
-    assert sentence(result).startswith("of the computing elements that match none can be given a job: 2 are made up")
-    assert "; 1 offer no CREAM interface" in sentence(result)
+    aside = [Aside(str(place), why, inf) for place, why in enumerate((MADE_UP, NO_INTERFACE, MADE_UP))]
+    sentence = Choice(None, tuple(aside)).sentence()
+    assert sentence == f"of the computing elements that match none can be given a job: 2 {MADE_UP}; 1 {NO_INTERFACE}"
+    mixed = Choice(None, (*aside, Aside("ce", "until 9:00", 5.0)))
+    assert mixed.sentence().startswith("all 4 that match are set aside: ce until 9:00; 2 are made up")
+    assert mixed.until == 5.0
+    assert Choice(None, tuple(aside)).until is None
 
 
 def elements(element, *hosts: str) -> tuple[CeRecord, ...]:
@@ -67,3 +63,11 @@ def test_a_job_that_only_made_up_elements_match_waits_and_is_told_why(make_world
     request = world.step(job)
     assert request.phase is Phase.WAITING
     assert request.reason.startswith(f"{NO_MATCH}; of the computing elements that match none can be given a job: 1 are")
+
+
+def test_an_element_out_of_reach_that_the_user_names_is_told_too(make_world, element):
+    world = make_world(snapshot=Snapshot(elements(element, "ce.synthetic.invalid", "one.example.org")))
+    job = world.submit(extra='SubmitTo = "ce.synthetic.invalid:8443/cream-fork-short";')
+    request = world.step(job)
+    assert request.phase is Phase.WAITING
+    assert "none can be given a job: 1 are made up" in request.reason

@@ -40,7 +40,8 @@ def dump(shop: Supermarket, directory: Path, **request: str) -> list[str]:
 def test_a_classad_dump_has_the_form_of_glite_and_reads_back(shop: Supermarket, tmp_path: Path) -> None:
     lines = dump(shop, tmp_path, format="jdl")
     snapshot = shop.snapshot()
-    expected = [*((each.key, each.ad) for each in snapshot.records), *((i.se_id, i.ad) for i in snapshot.storage.values())]
+    expected = [(each.key, each.ad) for each in snapshot.records]
+    expected += [(each.se_id, each.ad) for each in snapshot.storage.values()]
     assert len(lines) == len(expected)
     for line, (name, ad) in zip(lines, expected, strict=True):
         read = parse(line)
