@@ -192,7 +192,7 @@ class _Present:
 
     def trust(self, candidate: Candidate) -> float:
         """With which chance it is taken."""
-        return self._standings.of(candidate.ce_id).trust(self._now, self._standings.rules)
+        return self._standings.trust(candidate.ce_id, self._now)
 
     def of(self, candidate: Candidate) -> Candidate | None:
         """The candidate with the rank that it has now; None when it is no choice."""

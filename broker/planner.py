@@ -43,6 +43,8 @@ _STUMBLES = 12
 _TELL_AGAIN = 60.0
 _TELL_AT_MOST = 3600.0
 """Seconds between two reasons of one wait that bookkeeping is told of: they double from the one to the other."""
+_WOKEN_PER_SECOND = 200
+"""Requests that look again in one second when an element's time aside ends."""
 _ASK_AGAIN = 30.0
 """Seconds between two requests to a CE to cancel; its report ends them."""
 
@@ -155,7 +157,9 @@ class Planner:
             values = {"reason": placement.reason, "told": request.told + 1, "told_at": now}
         again = now + self._settings.match_retry_period
         if placement.until is not None:
-            again = min(again, max(placement.until, now) + random.uniform(0.05, 1.0))
+            # one is enough to try the element; when it is taken again the others are roused (broker.rouser)
+            spread = 1.0 + len(self.waiting) / _WOKEN_PER_SECOND
+            again = min(again, max(placement.until, now) + random.uniform(0.05, spread))
         self._ledger.step(
             request,
             trail,

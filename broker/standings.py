@@ -98,6 +98,12 @@ class Standings:
         """What ``successFraction()`` gives in a job's expressions."""
         return self.of(ce_id).success(self._clock(), self.rules)
 
+    def trust(self, ce_id: str, now: float) -> float:
+        """With which chance the element is taken when it is the best."""
+        with self._lock:
+            known = self._known.get(ce_id)
+        return 1.0 if known is None else known.trust(now, self.rules)
+
     def set_aside(self) -> list[Standing]:
         """The elements that are set aside now, or on trial, by their ids."""
         now = self._clock()

@@ -59,6 +59,9 @@ class Waiting:
         with self._lock:
             self._remove(request)
 
+    def __len__(self) -> int:
+        return len(self._kind_of)
+
     def kinds(self) -> list[Kind]:
         """All kinds, the one first that was not looked at for longest (:meth:`looked_at`)."""
         with self._lock:

@@ -311,8 +311,8 @@ class NoStandings:
     def doubtful(self) -> dict[str, Standing]:
         return {}
 
-    def of(self, ce_id: str) -> Standing:
-        return Standing(ce_id)
+    def trust(self, ce_id: str, now: float) -> float:
+        return 1.0
 
     def success(self, ce_id: str) -> float:
         return 1.0
