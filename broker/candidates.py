@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import random
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 from infosys.ce_ads import CeRecord
 
@@ -37,15 +37,20 @@ class Candidate:
         return int(self.rank)
 
 
-@runtime_checkable
-class Ranked(Protocol):
-    """Candidates that know their best without making all of them."""
+class Ranked(Sequence[Candidate]):
+    """Candidates, best first, that are told about without making an object for each."""
 
+    @abstractmethod
     def best(self) -> list[Candidate]:
         """Those of the best rank.
 
         :raises IndexError: there is none.
         """
+
+    @property
+    @abstractmethod
+    def elements(self) -> int:
+        """How many computing elements they are; several views may be of one."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,11 @@ class MatchResult:
             return f"BrokerHelper: {self.problem}"
         return UNRANKABLE if self.unranked else NO_MATCH
 
-    @cached_property
+    @property
     def elements(self) -> int:
-        """How many computing elements match; several views of one count once."""
+        """How many computing elements the candidates are; several views may be of one."""
+        if isinstance(self.candidates, Ranked):
+            return self.candidates.elements
         return len({each.ce_id for each in self.candidates})
 
     def best(self) -> list[Candidate]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.candidates import Candidate
+from broker.candidates import Candidate, Ranked
 from broker.masks.numbers import Numbers
 from broker.table import Mask, Table
 
@@ -18,7 +18,7 @@ __all__ = ["Ranking"]
 _Rows = NDArray[np.intp]
 
 
-class Ranking(Sequence[Candidate]):
+class Ranking(Ranked):
     """Candidates, best rank first, equal ranks in the order of their records' keys.
 
     :param rows: the rows of the table that match, in any order.
@@ -47,6 +47,11 @@ class Ranking(Sequence[Candidate]):
     def ranks(self) -> list[int | float]:
         """The ranks alone, best first."""
         return [self._ranks.at(row) for row in self._ordered.tolist()]
+
+    @property
+    def elements(self) -> int:
+        """How many computing elements they are; several views may be of one."""
+        return len(np.unique(self._table.elements[self._rows]))
 
     def among(self, rows: Mask) -> Ranking:
         """The ranking of those that are among these rows of the table."""

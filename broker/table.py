@@ -51,6 +51,8 @@ class Table:
 
     :param records: the rows; not to be changed afterwards.
     :param previous: an earlier table; what has not changed since is taken over.
+    :ivar ce_ids: the computing elements, in the order of their first records.
+    :ivar elements: for each row the place of its computing element there; views of one share it.
     """
 
     def __init__(self, records: Sequence[CeRecord], previous: Table | None = None) -> None:
@@ -60,6 +62,9 @@ class Table:
         self._names: set[str] = set()
         for record in self.records:
             self._names.update(record.ad.folded())
+        elements: dict[str, int] = {}
+        self.elements = np.array([elements.setdefault(each.ce_id, len(elements)) for each in self.records], np.intp)
+        self.ce_ids = tuple(elements)
         rules: dict[tuple[str, ...], int] = {}
         self._rules_of = np.array([rules.setdefault(each.access_rules, len(rules)) for each in self.records], np.int32)
         self._rules = tuple(rules)
