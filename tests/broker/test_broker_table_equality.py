@@ -124,6 +124,64 @@ class Maker:
             return [self.constant() for _ in range(self.rng.randrange(3))]
         return {"x": self.rng.choice(NUMBERS), "Name": self.rng.choice(STRINGS)}
 
+    def typed(self, want: str, depth: int) -> Expr:
+        """An expression that makes sense, mostly: a truth value, a number or a string."""
+        rng = self.rng
+        if rng.random() < 0.06:
+            return self.expr(depth)
+        if want == "truth":
+            return self.truth(depth)
+        if want == "number":
+            return self.number(depth)
+        if depth <= 0 or rng.random() < 0.6:
+            known = Reference(rng.choice(("text", "few")), "other")
+            return known if rng.random() < 0.7 else Literal(rng.choice(STRINGS))
+        if rng.random() < 0.3:
+            return Conditional(self.typed("truth", depth - 1), self.typed("string", 0), self.typed("string", 0))
+        name = rng.choice(("strcat", "toUpper", "substr", "string"))
+        more = {"strcat": (self.typed("string", depth - 1),), "substr": (Literal(rng.randrange(3)),)}.get(name, ())
+        return Call(name, (self.typed("string", depth - 1), *more))
+
+    def truth(self, depth: int) -> Expr:
+        rng = self.rng
+        kind = rng.randrange(9) if depth > 0 else rng.randrange(3)
+        if kind == 0:
+            return Operation(
+                (rng.choice(BINARY[:8]),), (self.typed("number", depth - 1), self.typed("number", depth - 1))
+            )
+        if kind == 1:
+            return Operation((rng.choice(BINARY[:8]),), (self.typed("string", depth - 1), self.typed("string", 0)))
+        if kind == 2:
+            return self.call(0) if rng.random() < 0.6 else Literal(rng.random() < 0.5)
+        if kind < 6:
+            count = rng.randrange(2, 5)
+            terms = [self.typed("truth", depth - 1) for _ in range(count)]
+            return Operation((rng.choice(("&&", "||")),) * (count - 1), terms)
+        if kind == 6:
+            return Operation("!", (self.typed("truth", depth - 1),))
+        if kind == 7:
+            return Conditional(*[self.typed("truth", depth - 1) for _ in range(3)])
+        same = rng.choice(("=?=", "=!="))
+        return Operation((same,), (self.typed(rng.choice(("truth", "number")), depth - 1), self.expr(0)))
+
+    def number(self, depth: int) -> Expr:
+        rng = self.rng
+        kind = rng.randrange(10) if depth > 0 else rng.randrange(4)
+        if kind < 2:
+            return Reference(rng.choice(("int", "real")), "other")
+        if kind == 2:
+            return from_python(rng.choice(NUMBERS) if rng.random() < 0.3 else rng.choice((-2, 0, 1, 3, 0.5, -1.5)))
+        if kind == 3:
+            return Reference(rng.choice(OWN), None)
+        if kind < 8:
+            count = rng.randrange(2, 4)
+            operators = [rng.choice(BINARY[8:13]) for _ in range(count - 1)]
+            return Operation(operators, [self.typed("number", depth - 1) for _ in range(count)])
+        if kind == 8:
+            return Conditional(*[self.typed(each, depth - 1) for each in ("truth", "number", "number")])
+        name = rng.choice(("int", "real", "floor", "round", "size", "time", "absTime", "relTime"))
+        return Call(name, () if name == "time" else (self.typed("string" if name == "size" else "number", depth - 1),))
+
     def expr(self, depth: int) -> Expr:
         rng = self.rng
         if depth <= 0 or rng.random() < 0.1:
@@ -183,7 +241,10 @@ class Maker:
         return from_python(self.constant())
 
     def job(self) -> ClassAd:
-        return ClassAd([(name, self.expr(self.rng.randrange(3))) for name in OWN if self.rng.random() < 0.8])
+        kinds = ("number", "truth", "number", "")
+        found = [(name, kind) for name, kind in zip(OWN, kinds, strict=True) if self.rng.random() < 0.8]
+        depth = self.rng.randrange(3)
+        return ClassAd([(name, self.typed(kind, depth) if kind else self.expr(depth)) for name, kind in found])
 
     def record(self, number: int) -> CeRecord:
         rng = self.rng
@@ -243,8 +304,10 @@ def test_random_expressions_on_heterogeneous_elements(referring: bool) -> None:
         table = maker.table(25)
         for _ in range(4):
             ad = maker.job()
-            for _ in range(5 if referring else 10):
-                check(table, ad, maker.expr(maker.rng.randrange(1, 5)))
+            for number in range(5 if referring else 10):
+                depth = maker.rng.randrange(1, 5)
+                kind = ("truth", "number", "string", "")[number % 4]
+                check(table, ad, maker.typed(kind, depth) if kind else maker.expr(depth))
 
 
 @settings(max_examples=150, deadline=None)
