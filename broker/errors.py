@@ -9,12 +9,15 @@
     │   └── JobNotQueued           the queue has no such job
     └── InternalFailure
         ├── BadCompound            the nodes of a compound job make no DAG
+        ├── BrokerInfoFailed       the file that tells a job of its place cannot be written
         ├── CeUnreachable          no answer: what was asked may or may not have happened
         └── CeRefused              an answer, and it is no
             └── CeJobUnknown       the CE has no such job
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from grid.errors import InternalFailure, JobUnknown
 
@@ -41,6 +44,18 @@ class BadCompound(InternalFailure):
     def __init__(self, job: str, reason: str) -> None:
         self.job = job
         super().__init__(f"the compound job {job} cannot be queued: {reason}")
+
+
+class BrokerInfoFailed(InternalFailure):
+    """``.BrokerInfo`` cannot be written; the words are gLite's.
+
+    :ivar path: the file.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"cannot create the brokerinfo file at {path.name}: {reason}")
 
 
 class CeUnreachable(InternalFailure):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from broker.catalogues import Catalogues
 from broker.explanation import explain
 from broker.job import Job
 from broker.ledger import Ledger
@@ -26,8 +28,11 @@ class Explainer:
     ``ad``, ``owner`` and ``fqans`` ask about a description; ``job`` asks about a job of the queue.
     """
 
-    def __init__(self, supermarket: Supermarket, ledger: Ledger, wms_requirements: Expr | None) -> None:
+    def __init__(
+        self, supermarket: Supermarket, ledger: Ledger, wms_requirements: Expr | None, catalogues: Catalogues
+    ) -> None:
         self._supermarket = supermarket
+        self._catalogues = catalogues
         self._ledger = ledger
         self._wms_requirements = wms_requirements
 
@@ -44,13 +49,14 @@ class Explainer:
         found = self._explained(str(request["ad"]), str(request["owner"]), tuple(request["fqans"]))
         return {"explanation": as_json(found)}
 
-    def _explained(self, ad: str, owner: str, fqans: tuple[str, ...]) -> Explanation:
+    def _explained(self, ad: str, owner: str, fqans: tuple[str, ...], proxy: str = "") -> Explanation:
         user = User(owner, tuple(Fqan.parse(str(text)) for text in fqans))
         standings = self._ledger.standings
         now = time.time()
+        job, snapshot = Job(parse(ad)), self._supermarket.snapshot()
         return explain(
-            Job(parse(ad)),
-            self._supermarket.snapshot(),
+            job,
+            snapshot,
             user,
             wms_requirements=self._wms_requirements,
             set_aside={
@@ -59,4 +65,5 @@ class Explainer:
                 if each.held(now)
             },
             success=standings.success,
+            data=self._catalogues.plan(job, snapshot, owner, Path(proxy) if proxy else None),
         )

@@ -17,6 +17,7 @@ from collections.abc import Collection
 import numpy as np
 
 from broker.candidates import Candidate, MatchResult
+from broker.data import DataPlan
 from broker.job import Job
 from broker.ranking import Ranking
 from broker.submit_to import named
@@ -51,6 +52,7 @@ def match(
     clock: Clock = time.time,
     rng: Random = random.random,
     success: Success | None = None,
+    data: DataPlan | None = None,
 ) -> MatchResult:
     """Find the candidates.
 
@@ -58,14 +60,18 @@ def match(
     :param wms_requirements: conditions of the WMS itself; None for none.
     :param clock: what ``time()`` gives in expressions.  :param rng: what ``random()`` gives.
     :param success: what ``successFraction()`` gives; without it, 1.0.
+    :param data: where the job's data is; candidates are the elements near the most of it.
     """
     if job.submit_to is not None:
         return named(job, snapshot, user)
     possible = candidates_of(job, snapshot, user, wms_requirements, clock=clock, rng=rng, success=success)
+    if data is not None:
+        possible = possible & data.mask
     table = snapshot.table
     ranks = table.exact_numbers(job.ad, job.rank, clock=clock, rng=rng, success=success)
-    found = Ranking(table, np.flatnonzero(possible & ranks.ok), ranks)
-    unranked = int(np.count_nonzero(possible)) - len(found)
+    fitting = possible & ranks.ok
+    unranked = int(np.count_nonzero(possible)) - int(np.count_nonzero(fitting))
+    found = Ranking(table, np.flatnonzero(data.nearest(fitting) if data is not None else fitting), ranks)
     if not found:
         return MatchResult(unranked=unranked)
     if job.needs_data or not tried_hosts:

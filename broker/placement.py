@@ -5,11 +5,16 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from broker import brokerinfo
 from broker.adapter import adapt
 from broker.bulk import Key, Matches, match_key, own_names
 from broker.candidates import Candidate, MatchResult
+from broker.catalogues import Catalogues
 from broker.choice import Chooser
+from broker.data import DataPlan
+from broker.errors import BrokerInfoFailed
 from broker.explanation import explain, reason
 from broker.forwarding import forwarding_of
 from broker.job import Job
@@ -51,10 +56,13 @@ class Placement:
 class Placements:
     """Used by several threads at once."""
 
-    def __init__(self, settings: BrokerSettings, ledger: Ledger, supermarket: Supermarket) -> None:
+    def __init__(
+        self, settings: BrokerSettings, ledger: Ledger, supermarket: Supermarket, catalogues: Catalogues
+    ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._supermarket = supermarket
+        self._catalogues = catalogues
         self._wms_requirements = read_wms_requirements(settings.wms_requirements)
         self._wms_names = own_names(self._wms_requirements)
         self._forwarding = forwarding_of(settings)
@@ -70,9 +78,10 @@ class Placements:
         job, user, snapshot = Job(parse(request.ad)), user_of(request), self._supermarket.snapshot()
         key = match_key(job, self._wms_names)
         kind = None if job.needs_data else Kind((key or str(request.job), user), job, user)
-        result = self._result(key, job, user, snapshot, request.tried_hosts)
+        data = self._catalogues.plan(job, snapshot, request.owner, Path(request.proxy))
+        result = self._result(key, job, user, snapshot, request.tried_hosts, data)
         if not result.candidates:
-            return Placement(reason=self._reason(key, job, user, snapshot, result.headline), kind=kind)
+            return Placement(reason=self._reason(key, job, user, snapshot, result.headline, data), kind=kind)
         seen_at = snapshot.taken_at.timestamp() - self._settings.information_delay
         choice = self._chooser.choose(job, result, seen_at, self._matches.memo(key, user, snapshot))
         if choice.candidate is None:
@@ -81,12 +90,23 @@ class Placements:
                 kind = replace(kind, key=(kind.key, filled), filled=filled, aside=choice.until is not None)
             return Placement(reason=f"{result.headline}; {choice.sentence()}", until=choice.until, kind=kind)
         chosen = choice.candidate
+        if chosen.record is not None:
+            try:
+                brokerinfo.write(job, chosen.record, snapshot, data)
+            except BrokerInfoFailed as error:
+                return Placement(reason=f"BrokerHelper: {error.description}")
         told = self._for_the_lrms(job, chosen.record)
-        jdl = adapt(job.ad, chosen.ce_id, request.sequence_code, told).text()
+        jdl = adapt(job.ad, chosen.ce_id, request.sequence_code, told, brokerinfo.uri(job)).text()
         return Placement(chosen, job.slots, jdl, kept(result, chosen, time.time()))
 
     def _result(
-        self, key: Key | None, job: Job, user: User, snapshot: Snapshot, tried_hosts: tuple[str, ...]
+        self,
+        key: Key | None,
+        job: Job,
+        user: User,
+        snapshot: Snapshot,
+        tried_hosts: tuple[str, ...],
+        data: DataPlan | None,
     ) -> MatchResult:
         """What matches; of jobs that are alike, found once for each picture."""
 
@@ -99,16 +119,20 @@ class Placements:
                 wms_requirements=self._wms_requirements,
                 rng=self._rng.random,
                 success=self._ledger.standings.success,
+                data=data,
             )
 
         return self._matches.result(key, user, tried_hosts, snapshot, make)
 
-    def _reason(self, key: Key | None, job: Job, user: User, snapshot: Snapshot, headline: str) -> str:
+    def _reason(
+        self, key: Key | None, job: Job, user: User, snapshot: Snapshot, headline: str, data: DataPlan | None
+    ) -> str:
         """Why nothing matches."""
 
         def make() -> str:
             success = self._ledger.standings.success
-            why = explain(job, snapshot, user, wms_requirements=self._wms_requirements, success=success)
+            demands = self._wms_requirements
+            why = explain(job, snapshot, user, wms_requirements=demands, success=success, data=data)
             return reason(why, headline)
 
         return self._matches.reason(key, user, snapshot, headline, make)
@@ -119,7 +143,7 @@ class Placements:
         known = (record for record in self._supermarket.snapshot().records if record.ce_id == ce_id)
         record = next((each for each in known if admits(each, user_of(request)).allowed), None)
         code = Trail(request, self._settings.host).wrapper_code(str(request.ce_endpoint))
-        return adapt(job.ad, ce_id, code, self._for_the_lrms(job, record)).text()
+        return adapt(job.ad, ce_id, code, self._for_the_lrms(job, record), brokerinfo.uri(job)).text()
 
     def _for_the_lrms(self, job: Job, record: CeRecord | None) -> str:
         if record is None or job.submit_to is not None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from broker import queue
+from broker.catalogues import Catalogues
 from broker.ce_client import ComputingElements
 from broker.errors import CeJobUnknown, CeRefused, CeUnreachable
 from broker.explanation import same_reason
@@ -56,12 +57,18 @@ class Planner:
     """
 
     def __init__(
-        self, settings: BrokerSettings, ledger: Ledger, supermarket: Supermarket, elements: ComputingElements
+        self,
+        settings: BrokerSettings,
+        ledger: Ledger,
+        supermarket: Supermarket,
+        elements: ComputingElements,
+        catalogues: Catalogues | None = None,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._elements = elements
-        self._placements = Placements(settings, ledger, supermarket)
+        catalogues = catalogues or Catalogues(settings.certificate_directory, settings.catalogues)
+        self._placements = Placements(settings, ledger, supermarket, catalogues)
         self.waiting = Waiting()
 
     def step(self, request: Request) -> None:

@@ -6,13 +6,16 @@ import logging
 import threading
 from collections.abc import Mapping
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from broker import queue
+from broker.catalogues import Catalogues
 from broker.ce_client import ComputingElements
 from broker.control import ControlServer
+from broker.discovery import Discovery
 from broker.dispatcher import Dispatcher
 from broker.engine import Engine
 from broker.explainer import Explainer
@@ -28,6 +31,7 @@ from broker.wms_requirements import read_wms_requirements
 from grid.doorbell import Doorbell, ring
 from grid.fqan import Fqan
 from infosys.access import User
+from infosys.client import LdapSource
 from jdl.parser import parse
 from jdl.scope import Success
 from jdl.tree import Expr
@@ -65,7 +69,14 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
         scheduler=scheduler,
     )
     elements = ComputingElements(settings)
-    planner = Planner(settings, ledger, supermarket, elements)
+    catalogues = Catalogues(
+        settings.certificate_directory,
+        settings.catalogues,
+        Discovery([LdapSource(each.url, each.base, timeout=5.0) for each in settings.information_sources]),
+        timeout=settings.catalogue_timeout,
+        host_credential=settings.host_credential,
+    )
+    planner = Planner(settings, ledger, supermarket, elements, catalogues)
     demands = read_wms_requirements(settings.wms_requirements)
     rouser = Rouser(ledger, planner.waiting, lambda: wake(settings), demands).start()
     ledger.standings.subscribe(rouser.lifted)
@@ -75,8 +86,8 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
     control = ControlServer(
         settings.control_socket,
         {
-            "match": _Matcher(supermarket, demands, ledger.standings.success),
-            "explain": Explainer(supermarket, ledger, demands),
+            "match": _Matcher(supermarket, catalogues, demands, ledger.standings.success),
+            "explain": Explainer(supermarket, ledger, demands, catalogues),
             "ism": stocktaking,
             "health": lambda _: _health(stocktaking, ledger),
         },
@@ -104,8 +115,11 @@ def wake(settings: BrokerSettings) -> None:
 class _Matcher:
     """Answers jobListMatch."""
 
-    def __init__(self, supermarket: Supermarket, wms_requirements: Expr, success: Success) -> None:
+    def __init__(
+        self, supermarket: Supermarket, catalogues: Catalogues, wms_requirements: Expr, success: Success
+    ) -> None:
         self._supermarket = supermarket
+        self._catalogues = catalogues
         self._wms_requirements = wms_requirements
         self._success = success
 
@@ -113,9 +127,13 @@ class _Matcher:
         job = Job(parse(str(request["ad"])))
         user = User(str(request["owner"]), tuple(Fqan.parse(text) for text in request["fqans"]))
         snapshot = self._supermarket.snapshot()
+        proxy = Path(str(request["proxy"])) if request.get("proxy") else None
+        data = self._catalogues.plan(job, snapshot, user.dn, proxy)
         demands, success = self._wms_requirements, self._success
-        found = match(job, snapshot, user, wms_requirements=demands, success=success)
-        why = [] if found.candidates else lines(explain(job, snapshot, user, wms_requirements=demands, success=success))
+        found = match(job, snapshot, user, wms_requirements=demands, success=success, data=data)
+        why = []
+        if not found.candidates:
+            why = lines(explain(job, snapshot, user, wms_requirements=demands, success=success, data=data))
         return {"candidates": [[c.ce_id, c.listed_rank] for c in found.candidates], "explanation": why}
 
 

@@ -73,7 +73,7 @@ class Story:
             told(request.ce_id, request.matched) if request.ce_id is not None else None,
             str(request.compound or ""),
             request.node_name or "",
-            explanation=self._explain(request.ad, request.owner, request.fqans) if waits else None,
+            explanation=self._explain(request.ad, request.owner, request.fqans, request.proxy) if waits else None,
         )
 
     def _of_compound(self, compound: Compound) -> JobStory:

@@ -24,6 +24,7 @@ from typing import Any, Final
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from broker.blacklist import read_blacklist
+from broker.closeness import Close, close_rows
 from broker.collector import Collector
 from broker.errand import Errand, Goods, PurchaseFailed
 from broker.picture import picture_of, sweep
@@ -75,6 +76,11 @@ class Snapshot:
     def table(self) -> Table:
         """The records as jobs' expressions are asked of them; a supermarket makes it before it shows the snapshot."""
         return Table(self.records)
+
+    @cached_property
+    def close(self) -> Mapping[str, tuple[Close, ...]]:
+        """By storage element, as in :attr:`storage`, the rows of the records that it is close to."""
+        return close_rows(self.records)
 
     def after(self, before: Snapshot) -> Snapshot:
         """This snapshot with its table made, of what has not changed in the table of the one before."""

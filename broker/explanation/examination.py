@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from broker.data import DataPlan
 from broker.explanation.clause import Clause, clauses_of
 from broker.explanation.vocabulary import vocabulary_of
 from broker.matchmaker import WMS_REQUIREMENTS, Job
@@ -34,7 +35,7 @@ class Examination:
 
     :ivar conditions: the terms of the Requirements, those of the WMS's own, and Rank, in this order.
     :ivar holds: for each of them a mask of where it is true (of Rank: where it is a number).
-    :ivar asked: records that admit the user and take jobs.
+    :ivar asked: records that admit the user, take jobs, and are near the job's data if it reads any.
     :ivar set_aside: computing elements that would match and are set aside for a while, and why.
     """
 
@@ -46,6 +47,7 @@ class Examination:
         *,
         wms_requirements: Expr | None = WMS_REQUIREMENTS,
         set_aside: Mapping[str, str] | None = None,
+        data: DataPlan | None = None,
         clock: Clock = time.time,
         rng: Random = random.random,
         success: Success | None = None,
@@ -64,7 +66,10 @@ class Examination:
         self.admitted: Mask = self.table.admitted(user)
         everywhere = np.ones(len(self.table), dtype=np.bool_)
         self.open: Mask = everywhere if job.decides_status else self.table.takes_jobs()
+        self.data = data
         self.asked: Mask = self.admitted & self.open
+        if data is not None:
+            self.asked = self.asked & data.mask
         wms = [Clause(each, "wms") for each in job.conjuncts(wms_requirements)]
         self.conditions: list[Clause] = [*clauses_of(job), *wms, Clause(job.rank, "rank")]
         self.holds: list[Mask] = [self._where(each) for each in self.conditions]
@@ -154,7 +159,8 @@ class Examination:
     @cached_property
     def matching(self) -> Mask:
         """Records that match."""
-        return self.asked & self.fitting & self.available
+        matching = self.asked & self.fitting
+        return (matching if self.data is None else self.data.nearest(matching)) & self.available
 
     def passed(self, *whose: str) -> Mask:
         """Records that are asked and meet all conditions of these kinds."""

@@ -18,9 +18,11 @@ MAX_REASON: Final = 1000
 _CONDITIONS: Final = 6
 _CHANGES: Final = 3
 
+_NOTES: Final = 3
 _STAGES: Final = {
     "admit": "admit this user",
     "open": "take jobs",
+    "data": "can reach the data",
     "wms": "meet the conditions of this WMS",
     "requirements": "meet the Requirements",
     "rank": "have a Rank",
@@ -148,6 +150,8 @@ def reason(explanation: Explanation, headline: str = "") -> str:
         parts.append(explanation.verdict)
     if not explanation.stages or not explanation.stages[0].passed:
         parts += explanation.picture.problems[:2]
+    if any(stage.name == "data" and not stage.passed for stage in explanation.stages):
+        parts += explanation.notes[:_NOTES]
     parts += dict.fromkeys(mistake.sentence for mistake in explanation.mistakes[:3])
     hopeless = [each for each in explanation.conditions if each.failed and each.failed == each.asked]
     told = [each for each in (hopeless or explanation.conditions[:2])[:3] if each.failed and not each.remarks]

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from broker.data import DataPlan
 from broker.explanation.admission import access_of
 from broker.explanation.changes import Changes
 from broker.explanation.examination import Examination
@@ -40,12 +41,14 @@ def explain(
     *,
     wms_requirements: Expr | None = WMS_REQUIREMENTS,
     set_aside: Mapping[str, str] | None = None,
+    data: DataPlan | None = None,
     clock: Clock = time.time,
     rng: Random = random.random,
     success: Success | None = None,
 ) -> Explanation:
     """Find what stands between a job and the computing elements.
 
+    :param data: where the job's data is.
     :param set_aside: computing elements that are not used for a while, and why.
     """
     ex = Examination(
@@ -54,6 +57,7 @@ def explain(
         user,
         wms_requirements=wms_requirements,
         set_aside=set_aside,
+        data=data,
         clock=clock,
         rng=rng,
         success=success,
@@ -64,7 +68,7 @@ def explain(
     corrections = _corrections(ex)
     stages = _stages(ex)
     changes = Changes(ex, corrections) if not matches else None
-    closed = ex.elements(ex.admitted) & ~ex.elements(ex.asked)
+    closed = ex.elements(ex.admitted) & ~ex.elements(ex.admitted & ex.open)
     return Explanation(
         VERSION,
         _verdict(ex, stages, matches),
@@ -79,7 +83,7 @@ def explain(
         _closed(ex, closed),
         int(closed.sum()),
         _aside(ex),
-        (),
+        tuple(shown(each, 500) for each in data.explain()) if data is not None else (),
         changes.nearest if changes is not None else 0,
         shown(job.rank.text()),
     )
@@ -102,7 +106,8 @@ def _stages(ex: Examination) -> tuple[Stage, ...]:
     stages = [
         Stage("known", len(ex.ce_ids)),
         Stage("admit", ex.count(ex.admitted)),
-        Stage("open", ex.count(ex.asked)),
+        Stage("open", ex.count(ex.admitted & ex.open)),
+        *([Stage("data", ex.count(ex.asked))] if ex.data is not None else ()),
         Stage("wms", ex.count(ex.passed("wms"))),
         Stage("requirements", ex.count(ex.passed("wms", "job", "cost"))),
         Stage("rank", ex.count(ex.passed("wms", "job", "cost", "rank"))),
@@ -115,6 +120,7 @@ def _stages(ex: Examination) -> tuple[Stage, ...]:
 _LOST: Final = {
     "admit": "none of {before} admits this user",
     "open": "none of {before} that admit this user takes jobs at present",
+    "data": "none of {before} that admit this user and take jobs is near the job's data",
     "wms": "none of {before} that admit this user and take jobs meets the conditions of this WMS",
     "requirements": "none of {before} that admit this user and take jobs meets the Requirements",
     "rank": "Rank is not a number on any of {before} that meet the Requirements",

@@ -1,0 +1,243 @@
+"""Asks the catalogues of files where the job's data is, outside of all locks and never for longer than a deadline.
+
+A file's catalogue is the one that the job names, else those that the information system has for the job's VO, else
+those of the configuration: the first that knows a replica wins.  An http address is asked anonymously, an https one
+with the job's proxy.  Answers are kept for a minute, for one user each; an address that does not answer is left alone
+for a few seconds, so that a job of many files does not wait for it many times.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import ssl
+import threading
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from broker.data import DataPlan, Replicas
+from broker.inputdata import DataRequest, InputFile, data_request
+from broker.job import Job
+from broker.supermarket import Snapshot
+from grid.errors import GridError
+from gsi.tls import client_context
+from wsdl.client import RemoteFault
+from wsdl.datalocation import DataLocation
+from wsdl.transport import ServiceUnreachable
+
+log = logging.getLogger("wms.broker")
+
+KEPT_FOR: Final = 60.0
+"""Seconds that replicas are remembered; that there are none, and that an address is silent: :data:`SILENT_FOR`."""
+SILENT_FOR: Final = 5.0
+MAX_KEPT: Final = 10_000
+"""Answers that are remembered."""
+
+AT_ONCE: Final = 4
+"""Questions of one job that are under way at once."""
+MAX_OF_OWNER: Final = 8
+"""Questions of one user; a catalogue of the user's own that never ends its answers holds up nobody else."""
+MAX_QUESTIONS: Final = 64
+"""Questions of all users."""
+
+_ADDRESS: Final = re.compile(r"https?://[^/\s?#@]+(/[^\s]*)?")
+
+Discover = Callable[[str], Sequence[str]]
+"""The addresses of the catalogues of a VO, best first; quick, and without errors."""
+
+
+@dataclass
+class _Round:
+    """The questions of one job."""
+
+    owner: str
+    proxy: Path | None
+    known: tuple[str, ...]
+    until: float
+    files: deque[tuple[int, InputFile]]
+    found: dict[int, Replicas] = field(default_factory=dict)
+    clients: dict[str, DataLocation] = field(default_factory=dict)
+    context: ssl.SSLContext | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+class Catalogues:
+    """Safe for threads.
+
+    :param certificates: trust directory, for https addresses.
+    :param configured: addresses that are asked after those that ``discover`` gives.
+    :param timeout: seconds for one question.
+    :param patience: seconds for all questions of one job.
+    :param host_credential: shown to configured catalogues alone, when an explanation is wanted without a proxy.
+    """
+
+    def __init__(
+        self,
+        certificates: Path,
+        configured: Sequence[str] = (),
+        discover: Discover = lambda vo: (),
+        *,
+        timeout: float = 10.0,
+        patience: float = 30.0,
+        host_credential: Path | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._certificates = certificates
+        self._configured = tuple(configured)
+        self._discover = discover
+        self._timeout = timeout
+        self._patience = patience
+        self._host_credential = host_credential
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, str, str], tuple[float, tuple[str, ...]]] = OrderedDict()
+        self._silent: dict[tuple[str, str], tuple[float, str]] = {}
+        self._busy: Counter[str] = Counter()
+
+    def plan(self, job: Job, snapshot: Snapshot, owner: str, proxy: Path | None) -> DataPlan | None:
+        """Where the job's data is in this picture; None for a job without data.
+
+        :param owner: the user's DN.  :param proxy: the user's proxy; without it https addresses cannot be asked.
+        """
+        request = data_request(job)
+        if request is None:
+            return None
+        return DataPlan(request, self.replicas(request, owner, proxy), snapshot)
+
+    def replicas(self, request: DataRequest, owner: str, proxy: Path | None = None) -> list[Replicas]:
+        """The replicas of each file, in the request's order.  What goes wrong stands in :attr:`Replicas.problem`."""
+        if not request.files:
+            return []
+        known = tuple(dict.fromkeys((*self._discover(request.vo), *self._configured)))
+        until = self._monotonic() + self._patience
+        work = _Round(owner, proxy, known, until, deque(enumerate(request.files)))
+        started = self._start(work, min(AT_ONCE, len(request.files)))
+        if started:
+            work.over.wait(self._patience)
+        problem = "the catalogues did not answer in time" if started else "too many questions are under way"
+        with work.lock:
+            work.files.clear()
+            return [
+                work.found.get(number) or Replicas(file, problem=problem) for number, file in enumerate(request.files)
+            ]
+
+    # -- threads -------------------------------------------------------------------------------------------
+
+    def _start(self, work: _Round, wanted: int) -> int:
+        """Start as many threads as may be; each is daemonic, since nobody can end a question that does not end."""
+        with self._lock:
+            free = min(MAX_OF_OWNER - self._busy[work.owner], MAX_QUESTIONS - self._busy.total())
+            number = max(0, min(wanted, free))
+            self._busy[work.owner] += number
+        left = Counter(threads=number)
+        for _ in range(number):
+            threading.Thread(target=self._ask, args=(work, left), name="catalogue", daemon=True).start()
+        return number
+
+    def _ask(self, work: _Round, left: Counter[str]) -> None:
+        try:
+            while self._monotonic() < work.until:
+                with work.lock:
+                    if not work.files:
+                        break
+                    number, file = work.files.popleft()
+                found = self._look_up(work, file)
+                with work.lock:
+                    work.found[number] = found
+        except Exception:  # a defect here must not leave the job waiting
+            log.exception("a question to a catalogue failed")
+        finally:
+            with self._lock:
+                self._busy[work.owner] -= 1
+                self._busy += Counter()  # forgets who has none
+            with work.lock:
+                left["threads"] -= 1
+                if not left["threads"]:
+                    for client in work.clients.values():
+                        client.close()
+                    work.over.set()
+
+    # -- questions -----------------------------------------------------------------------------------------
+
+    def _look_up(self, work: _Round, file: InputFile) -> Replicas:
+        if not file.kind:
+            return Replicas(file, problem="its name begins with none of lfn:, guid:, lds: and query:")
+        addresses = (file.catalogue,) if file.catalogue else work.known
+        said: list[str] = []
+        for address in addresses:
+            urls, problem = self._answer(work, address, file)
+            if urls:
+                return Replicas(file, urls)
+            said.append(f"{address[:200]} says: {problem}" if problem else f"{address[:200]} knows none")
+        return Replicas(file, problem="; ".join(said)[:1000] or "no catalogue is known for the VO")
+
+    def _answer(self, work: _Round, address: str, file: InputFile) -> tuple[tuple[str, ...], str]:
+        """What one catalogue says: replicas, or why there are none."""
+        if not _ADDRESS.fullmatch(address):
+            return (), "nothing, since it is no address of the form http://host:port/ or https://host:port/"
+        key = (work.owner if address.startswith("https:") else "", address, file.asked)
+        now = self._monotonic()
+        with self._lock:
+            kept = self._kept.get(key)
+            silent = self._silent.get(key[:2])
+        if kept is not None and now < kept[0]:
+            return kept[1], ""
+        if silent is not None and now < silent[0]:
+            return (), silent[1]
+        try:
+            urls = self._client(work, address).list_replicas(file.kind, file.asked)
+        except RemoteFault as error:
+            return (), " ".join(error.description.split())[:300]
+        except ServiceUnreachable as error:
+            return (), self._remember_silence(key[:2], _sentence(error))
+        except GridError as error:  # the proxy cannot be used, or the trust directory
+            return (), error.description[:300]
+        self._remember(key, urls)
+        return urls, ""
+
+    def _client(self, work: _Round, address: str) -> DataLocation:
+        with work.lock:
+            if address not in work.clients:
+                context: ssl.SSLContext | None = None
+                if address.startswith("https:"):
+                    if work.proxy is None:
+                        own = self._host_credential if address in self._configured else None
+                        context = client_context(self._certificates, own)
+                    else:
+                        work.context = context = work.context or client_context(self._certificates, work.proxy)
+                work.clients[address] = DataLocation(address, context, self._timeout)
+            return work.clients[address]
+
+    def _remember(self, key: tuple[str, str, str], urls: tuple[str, ...]) -> None:
+        now = self._monotonic()
+        with self._lock:
+            self._kept[key] = (now + (KEPT_FOR if urls else SILENT_FOR), urls)
+            self._kept.move_to_end(key)
+            while len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+
+    def _remember_silence(self, key: tuple[str, str], problem: str) -> str:
+        now = self._monotonic()
+        with self._lock:
+            self._silent = {name: kept for name, kept in self._silent.items() if now < kept[0]}
+            if len(self._silent) < MAX_KEPT:
+                self._silent[key] = (now + SILENT_FOR, problem)
+        return problem
+
+
+def _sentence(error: ServiceUnreachable) -> str:
+    """Why there is no answer, without what came instead: the address may be the user's invention, and what answers
+    there need not be the user's to read."""
+    if error.timed_out:
+        return "nothing in time"
+    reason = error.reason
+    with contextlib.suppress(ValueError):
+        if reason.startswith("it answered HTTP"):
+            reason = reason[: reason.index(":")]
+    return f"nothing of use ({reason[:200]})"
