@@ -16,8 +16,11 @@ find its input, and is matched, and the file written, anew.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import secrets
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -26,16 +29,14 @@ from broker.data import DataPlan
 from broker.errors import BrokerInfoFailed
 from broker.job import Job
 from broker.supermarket import Snapshot
-from grid.files import write_new
+from grid.files import make_directory, write_new
+from grid.limits import BROKER_INFO, MAX_BROKER_INFO
 from infosys import names
 from infosys.ce_ads import CeRecord
 from infosys.se_ads import SeRecord, storage_area
 from jdl.tree import ClassAd
 from jdl.values import Record
 
-NAME: Final = ".BrokerInfo"
-MAX_BYTES: Final = 4 << 20
-"""Bytes of the file."""
 MAX_SFNS: Final = 100
 """Replicas of one file that are named."""
 
@@ -74,17 +75,34 @@ def write(job: Job, record: CeRecord, snapshot: Snapshot, plan: DataPlan | None)
     place = input_sandbox(job)
     if place is None:
         return
-    path = place / NAME
+    path = place / BROKER_INFO
     data = broker_info(job, record, snapshot, plan).text().encode() + b"\n"
-    if len(data) > MAX_BYTES:
-        raise BrokerInfoFailed(path, f"it would have {len(data)} bytes, more than {MAX_BYTES}")
-    fresh = place / f"{NAME}.{secrets.token_hex(6)}.tmp"
+    if len(data) > MAX_BROKER_INFO:
+        raise BrokerInfoFailed(path, f"it would have {len(data)} bytes, more than {MAX_BROKER_INFO}")
+    fresh = place / f"{BROKER_INFO}.{secrets.token_hex(6)}.tmp"
     try:
+        if not place.is_dir():
+            _make_sandbox(place.parent)
         write_new(fresh, data, sync=False)
         os.rename(fresh, path)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
         raise BrokerInfoFailed(path, error.strerror or str(error)) from error
+
+
+def _make_sandbox(directory: Path) -> None:
+    """Make the directory of a node, which has none until its first file comes: whole, or not at all."""
+    temporary = make_directory(directory.parent, 0o700) / f".making-{secrets.token_hex(8)}"
+    os.mkdir(temporary, 0o700)
+    try:
+        for name in ("input", "output", "peek"):
+            os.mkdir(temporary / name, 0o700)
+        os.rename(temporary, directory)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # the first file has come meanwhile
+            raise
 
 
 def input_sandbox(job: Job) -> Path | None:
@@ -95,7 +113,7 @@ def input_sandbox(job: Job) -> Path | None:
 
 def uri(job: Job) -> str | None:
     """Where the file is fetched from; None for a job that gets none."""
-    return f"{job.ad.string('WMPInputSandboxBaseURI')}/input/{NAME}" if input_sandbox(job) is not None else None
+    return f"{job.ad.string('WMPInputSandboxBaseURI')}/input/{BROKER_INFO}" if input_sandbox(job) is not None else None
 
 
 def _close(name: str, mount: str, record: CeRecord, storage: SeRecord | None, vo: str) -> ClassAd:

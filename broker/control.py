@@ -140,14 +140,16 @@ def story(path: Path, job: str, deadline: float) -> dict[str, Any]:
 
 
 def match(
-    path: Path, ad: str, owner: str, fqans: tuple[str, ...], deadline: float
+    path: Path, ad: str, owner: str, fqans: tuple[str, ...], deadline: float, proxy: Path | None = None
 ) -> MatchAnswer:
     """Ask the broker what matches now (jobListMatch).
 
     :param ad: the checked JDL.
+    :param proxy: file with the user's delegated proxy, with which catalogues are asked for the job's data.
     :raises GridError: see :func:`ask`.
     """
-    answer = ask(path, {"op": "match", "ad": ad, "owner": owner, "fqans": list(fqans)}, deadline)
+    request = {"op": "match", "ad": ad, "owner": owner, "fqans": list(fqans), "proxy": str(proxy or "")}
+    answer = ask(path, request, deadline)
     return MatchAnswer(
         tuple((str(ce), int(rank)) for ce, rank in answer["candidates"]), tuple(answer["explanation"])
     )

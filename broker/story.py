@@ -32,8 +32,8 @@ _ENDS: Final = {
     End.CANCELLED: "it was cancelled",
 }
 
-Explain = Callable[[str, str, tuple[str, ...]], Explanation]
-"""Explains a description for an owner with these FQANs."""
+Explain = Callable[[str, str, tuple[str, ...], str], Explanation]
+"""Explains a description for an owner with these FQANs and this proxy file."""
 
 
 class Story:

@@ -1,14 +1,15 @@
 """Directories of jobs: made whole under another name, handed to the job's account, then renamed into place.
 
 ``jobs/<id>/control`` holds what wrapper and element exchange, ``jobs/<id>/work`` is the payload's working
-directory, ``jobs/<id>/tmp`` its TMPDIR.  Nothing here is fsynced: everything can be made again from the database,
-and is after a restart, as long as the job has not begun.
+directory, ``jobs/<id>/tmp`` its TMPDIR, ``jobs/<id>/tools`` joins its PATH.  Nothing here is fsynced: everything can be
+made again from the database, and is after a restart, as long as the job has not begun.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from importlib import resources
 from pathlib import Path
@@ -30,6 +31,7 @@ class Staging:
     def __init__(self, settings: CeSettings, *, pool: bool) -> None:
         self._settings = settings
         self._wrapper = resources.files("ce").joinpath("wrapper.py").read_bytes()
+        self._broker_info = resources.files("ce").joinpath("brokerinfo.py").read_bytes()
         make_directory(settings.work_directory, 0o711)
         make_directory(settings.jobs_directory, 0o711)
         if pool:
@@ -50,7 +52,7 @@ class Staging:
         fresh = self._settings.jobs_directory / f".{job}.new"
         self.remove(job)
         os.mkdir(fresh, 0o700)
-        for name in ("control", "work", "tmp"):
+        for name in ("control", "work", "tmp", "tools"):
             os.mkdir(fresh / name, 0o700)
         order = self._order(job, description, ends)
         for name, data, mode in (
@@ -59,11 +61,19 @@ class Staging:
             ("job.json", json.dumps(order).encode(), 0o400),
         ):
             _write_for(fresh / "control" / name, data, mode, account)
+        _write_for(fresh / "tools" / "brokerinfo.py", self._broker_info, 0o400, account)
+        script = self._script(final / "tools" / "brokerinfo.py")
+        _write_for(fresh / "tools" / "glite-brokerinfo", script, 0o500, account)
         if account.switch:
-            for directory in (fresh / "control", fresh / "work", fresh / "tmp", fresh):
+            for directory in (fresh / "control", fresh / "work", fresh / "tmp", fresh / "tools", fresh):
                 os.chown(directory, account.uid, account.gid)
         os.rename(fresh, final)
         return final / "control"
+
+    def _script(self, program: Path) -> bytes:
+        """A script that runs ``program``, for a PATH; the kernel would cut long names after ``#!``."""
+        words = shlex.join([str(self._settings.interpreter), "-I", str(program)])
+        return f'#!/bin/sh\nexec {words} "$@"\n'.encode()
 
     def remove(self, job: str) -> None:
         """Remove everything of a job; nothing of it need exist.
@@ -108,6 +118,7 @@ class Staging:
             "perusal": perusal and {"list": perusal.list_uri, "to": perusal.destination, "seconds": perusal.seconds},
             "work": str(directory / "work"),
             "tmp": str(directory / "tmp"),
+            "tools": str(directory / "tools"),
             "proxy": str(directory / "control" / "proxy.pem"),
             "proxy_not_after": ends,
             "certificates": str(settings.certificates_directory),

@@ -596,8 +596,11 @@ def payload_environment(job: Job, journal: Journal) -> dict[str, str]:
     environment = {"PATH": SAFE_PATH, "HOME": work, "PWD": work, "LANG": "C.UTF-8", "TMPDIR": job["tmp"]}
     environment.update(dict(job["environment"]))
     environment.update(job["internals"])
+    if job.get("tools"):
+        environment["PATH"] += f":{job['tools']}"
     environment["GLITE_WMS_SEQUENCE_CODE"] = journal.code
-    environment["GLITE_WMS_RB_BROKERINFO"] = os.path.join(work, ".BrokerInfo")
+    for prefix in ("GLITE_WMS", "EDG_WL"):
+        environment[f"{prefix}_RB_BROKERINFO"] = os.path.join(work, ".BrokerInfo")
     environment["X509_USER_PROXY"] = job["proxy"]
     environment["X509_CERT_DIR"] = job["certificates"]
     if int(job.get("slots") or 1) > 1:

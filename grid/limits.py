@@ -54,3 +54,9 @@ MAX_DELEGATION_ID: Final = 255
 
 MAX_FILE_NAME: Final = 255
 """Bytes of one file name."""
+
+BROKER_INFO: Final = ".BrokerInfo"
+"""The file in a job's input sandbox that the broker writes, and that goes to the job."""
+
+MAX_BROKER_INFO: Final = 4 << 20
+"""Its bytes."""

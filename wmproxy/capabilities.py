@@ -5,7 +5,7 @@ from __future__ import annotations
 from jdl.errors import NotAccepted
 from jdl.tree import ClassAd
 
-_LISTS = ("InputData", "DataRequirements", "OutputData")
+_LISTS = ("OutputData",)
 
 
 def check_served(ad: ClassAd) -> None:

@@ -314,13 +314,14 @@ class WMProxyPort:
         return self._authorization.writer(call.environ, call.operation, job_id)
 
     def _matches(self, identity: Identity, jdl: str, delegation_id: str) -> list[StringAndLong]:
-        ad = self._registration.check_for_match(identity, jdl, delegation_id)
+        ad, proxy = self._registration.check_for_match(identity, jdl, delegation_id)
         answer = control.match(
             self._settings.broker_control,
             ad.text(),
             identity.dn,
             tuple(str(fqan) for fqan in identity.fqans),
             self._settings.match_deadline,
+            proxy,
         )
         if not answer.candidates:
             raise NothingMatches(answer.explanation)

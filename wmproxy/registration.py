@@ -12,6 +12,7 @@ import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sqlalchemy.engine import Connection
 
@@ -158,13 +159,15 @@ class Registration:
         ring(self._settings.broker_doorbell)
         return started
 
-    def check_for_match(self, caller: Identity, text: str, delegation_id: str) -> ClassAd:
-        """The checked description for jobListMatch, with what the server adds for matching; no job is made.
+    def check_for_match(self, caller: Identity, text: str, delegation_id: str) -> tuple[ClassAd, Path]:
+        """The checked description for jobListMatch, with what the server adds for matching, and the delegated proxy's
+        file; no job is made.
 
         :raises GridError: as :meth:`register`.
         :raises NotForCompound: for a compound job, of which each node has matches of its own.
         """
-        return self._for_matching(caller, text, self._delegation(caller, delegation_id).identity)
+        delegation = self._delegation(caller, delegation_id)
+        return self._for_matching(caller, text, delegation.identity), delegation.path
 
     def check_for_explanation(self, caller: Identity, text: str) -> ClassAd:
         """As :meth:`check_for_match` for a caller who delegates nothing: his own proxy counts."""

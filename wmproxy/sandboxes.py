@@ -20,6 +20,7 @@ from urllib.parse import quote
 from grid.filelock import lock
 from grid.files import fsync_directory, make_directory, write_new
 from grid.jobid import JobId, JobIdError
+from grid.limits import BROKER_INFO, MAX_BROKER_INFO
 from web import upload
 
 _MAKING = ".making-"
@@ -77,6 +78,8 @@ class JobDirectory:
     def size(self, *, under_way: bool = True) -> int:
         """The bytes that count for the job's owner: input, output, what is looked at, archives being unpacked.
 
+        What the broker writes for the job is not the owner's.
+
         :param under_way: uploads under way as well.
         """
         total = 0
@@ -90,7 +93,8 @@ class JobDirectory:
                     if not under_way and upload.is_partial(entry.name):
                         continue
                     with contextlib.suppress(FileNotFoundError):
-                        total += entry.stat(follow_symlinks=False).st_size
+                        size = entry.stat(follow_symlinks=False).st_size
+                        total += 0 if entry.name == BROKER_INFO and size <= MAX_BROKER_INFO else size
         return total
 
     @contextlib.contextmanager
