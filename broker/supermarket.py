@@ -110,7 +110,8 @@ class Supermarket:
     :param refresh: seconds between two looks at what changes by the minute.
     :param whole_refresh: seconds between two purchases of everything.
     :param lifetime: seconds that a record is shown after it was last seen.
-    :param blacklist: regular expressions of the operator; a record whose key one of them matches whole is left out.
+    :param blacklist: regular expressions of the operator; a record whose key or CE id one of them matches whole is
+        left out.
     :param pictures: a directory for the last good answers; None keeps none.
     :param memory: bytes that a purchase may take.
     :param scheduler: an APScheduler to put the purchases on; without one the supermarket has its own.
@@ -361,7 +362,8 @@ class Supermarket:
     def _wanted(self, records: Iterable[CeRecord]) -> dict[str, CeRecord]:
         found: dict[str, CeRecord] = {}
         for record in records:
-            if not any(pattern.fullmatch(record.key) for pattern in self._blacklist):
+            named = (record.key, record.ce_id)
+            if not any(pattern.fullmatch(name) for pattern in self._blacklist for name in named):
                 found.setdefault(record.key, record)
         return found
 

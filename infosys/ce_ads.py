@@ -7,7 +7,7 @@ is left out, and both are told in :attr:`Assembly.problems`.
 
 from __future__ import annotations
 
-import urllib.parse
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -31,6 +31,11 @@ ADS_FILTER: Final = f"(|{CE_FILTER}{SE_FILTER})"
 """What the ads of computing and storage elements are assembled from."""
 
 PURCHASED_BY: Final = "II_G13_purchaser"
+MAX_VIEWS: Final = 1000
+"""VO views of one computing element; further ones are left out."""
+_AUTHORITY: Final = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(?:[/?#]|$)"
+)
 _RULES: Final = "GlueCEAccessControlBaseRule"
 
 
@@ -193,6 +198,9 @@ class _Assembler:
         ad, site = self._ad(ce_id, entry, cluster, subclusters[0], binds)
         rules = entry.values(_RULES)
         views = [view for view in shelf.views.get(key, ()) if view.values(_RULES)]
+        if len(views) > MAX_VIEWS:
+            self._writer.note(f"{ce_id} has {len(views)} VO views; those after {MAX_VIEWS} are left out")
+            views = views[:MAX_VIEWS]
         covered = {rule for view in views for rule in view.values(_RULES)}
         left = tuple(rule for rule in rules if rule not in covered)
         denied = tuple(rule for rule in left if rule[:5].upper() == "DENY:")
@@ -262,18 +270,16 @@ def site_level(key: names.Key) -> names.Key:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL in lower case, empty when there is none."""
-    try:
-        return urllib.parse.urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
+    """The host of a URL in lower case; empty when there is none that every reader of URLs would agree on."""
+    found = _AUTHORITY.match(url)
+    return found["host"].lower() if found else ""
 
 
 def endpoint_of(ad: ClassAd, parts: CeId | None) -> str:
     """Where the CREAM service answers: the published contact, else the usual place on the host of the CE id."""
     published = ad.value("GlueCEInfoContactString")
     for text in published if isinstance(published, tuple) else (published,):
-        if isinstance(text, str) and text.startswith("https://"):
+        if isinstance(text, str) and text.startswith("https://") and host_of(text):
             return text.rstrip("/").removesuffix("/CREAM2").rstrip("/")
     if parts is not None and parts.kind == "cream" and parts.host:
         return f"https://{parts.host}:{parts.port}/ce-cream/services"

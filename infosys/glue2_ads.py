@@ -19,11 +19,11 @@ from typing import Final
 
 from infosys import names
 from infosys.ad_writer import AdWriter
-from infosys.ce_ads import Assembly, CeRecord, endpoint_of, with_close_storage
+from infosys.ce_ads import Assembly, CeRecord, endpoint_of, host_of, with_close_storage
 from infosys.ce_id import CeId
 from infosys.entry import Entry
 from infosys.errors import NameSyntaxError
-from infosys.glue2_alias import Parts, aliases, storage_record
+from infosys.glue2_alias import Parts, aliases, storage_record, tags_of
 from infosys.schema import Schema, glue2
 from infosys.se_ads import by_id
 from jdl.tree import ClassAd
@@ -32,6 +32,8 @@ GLUE2_BASE: Final = "o=glue"
 GLUE2_FILTER: Final = "(|(objectclass=GLUE2Service)(objectclass=GLUE2Entity))"
 """What the ads are assembled from."""
 PURCHASED_BY: Final = "II_G2_purchaser"
+MAX_SHARES: Final = 2000
+"""Shares behind the endpoints of one service; further ones are left out."""
 MAX_RELATED: Final = 5000
 """Entries of one kind that one entry may be related to; further ones are left out."""
 SCHEMES: Final = ("org.glite.standard", "basic")
@@ -163,19 +165,44 @@ class _Assembler:
     def __init__(self, schema: Schema) -> None:
         self._writer = AdWriter(schema, glue2())
         self._ads: dict[Node, ClassAd] = {}
+        self._tags: dict[tuple[Node, ...], list[str]] = {}
 
     def assemble(self, entries: Iterable[Entry]) -> Assembly:
         shelf = self._sorted(entries)
         found: dict[str, CeRecord] = {}
+        owners: dict[str, Node] = {}
         for service in shelf.services.values():
-            for endpoint in shelf.of("GLUE2ComputingEndpoint", service):
-                for share in shelf.of("GLUE2ComputingShare", endpoint):
-                    record = self._record(service, endpoint, share, shelf)
-                    before = found.setdefault(names.fold(record.key), record)
-                    if before is not record:
-                        self._writer.note(f"{record.key} is published twice; what {share.entry.dn} says is left out")
+            pairs = (
+                (endpoint, share)
+                for endpoint in shelf.of("GLUE2ComputingEndpoint", service)
+                for share in shelf.of("GLUE2ComputingShare", endpoint)
+            )
+            for count, (endpoint, share) in enumerate(pairs, 1):
+                if count > MAX_SHARES:
+                    self._writer.note(f"{service.id} has more than {MAX_SHARES} shares; further ones are left out")
+                    break
+                record = self._record(service, endpoint, share, shelf)
+                self._choose(record, service, share, found, owners)
         storage = tuple(storage_record(node, shelf, self._ad) for node in shelf.storage.values())
         return Assembly(with_close_storage(found.values(), by_id(storage)), storage, tuple(self._writer.problems))
+
+    def _choose(
+        self, record: CeRecord, service: Node, share: Node, found: dict[str, CeRecord], owners: dict[str, Node]
+    ) -> None:
+        """Take the record unless a better one has its key; of a share behind two endpoints the first counts."""
+        key = names.fold(record.key)
+        rival = found.setdefault(key, record)
+        owner = owners.setdefault(key, service)
+        if owner is service:
+            return
+        if self._trust(record) > self._trust(rival):
+            found[key], owners[key] = record, service
+        self._writer.note(f"{record.key} is published twice, the other time by {share.entry.dn}")
+
+    def _trust(self, record: CeRecord) -> bool:
+        """Whether the endpoint of a record is on the host that its CE id names."""
+        parts = CeId.find(record.ce_id)
+        return parts is not None and bool(parts.host) and host_of(record.endpoint) == parts.host.lower()
 
     def _sorted(self, entries: Iterable[Entry]) -> Shelf:
         shelf = Shelf()
@@ -218,15 +245,15 @@ class _Assembler:
     def _record(self, service: Node, endpoint: Node, share: Node, shelf: Shelf) -> CeRecord:
         managers = shelf.of("GLUE2ComputingManager", service)
         environment = self._environment(share, managers, shelf)
-        owners = [each for each in (environment, *managers) if each is not None]
+        owners = tuple(each for each in (environment, *managers) if each is not None)
         parts = Parts(
             service=self._ad(service),
             endpoint=self._ad(endpoint),
             share=self._ad(share).copy(),
             manager=self._ad(managers[0]) if managers else None,
             environment=self._ad(environment) if environment is not None else None,
-            benchmarks=[self._ad(each) for owner in owners for each in shelf.of("GLUE2Benchmark", owner)],
-            applications=[each for owner in owners for each in shelf.of("GLUE2ApplicationEnvironment", owner)],
+            benchmarks=[self._ad(each) for owner in owners for each in shelf.of("GLUE2Benchmark", owner)][:100],
+            tags=self._tags_of(owners, shelf),
             close=shelf.of("GLUE2ToStorageService", service),
         )
         policies = [each for each in shelf.of("GLUE2MappingPolicy", share) if _standard(each)]
@@ -246,6 +273,14 @@ class _Assembler:
         if site:
             ad.set("GlueSiteUniqueID", site)
         return CeRecord(f"{ce_id}/{view}", ce_id, ad, rules, host, endpoint_of(ad, named), site)
+
+    def _tags_of(self, owners: tuple[Node, ...], shelf: Shelf) -> list[str]:
+        """The software tags that belong to an environment or its managers; made once."""
+        found = self._tags.get(owners)
+        if found is None:
+            named = (each for owner in owners for each in shelf.of("GLUE2ApplicationEnvironment", owner))
+            found = self._tags[owners] = tags_of(named)
+        return found
 
     def _environment(self, share: Node, managers: list[Node], shelf: Shelf) -> Node | None:
         """The execution environment that the share names, else the first of its service's managers."""

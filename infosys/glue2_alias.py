@@ -5,10 +5,12 @@ Times of a share are seconds in GLUE 2.0 and become minutes; numbers that mean "
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from infosys.ad_writer import MAX_VALUE
 from infosys.ce_ads import host_of
 from infosys.ce_id import CeId
 from infosys.se_ads import SeRecord
@@ -78,15 +80,14 @@ class Parts:
     manager: ClassAd | None
     environment: ClassAd | None
     benchmarks: Sequence[ClassAd]
-    applications: Sequence[Node]
+    tags: Sequence[str]
     close: Sequence[Node]
 
 
 def aliases(parts: Parts, ce_id: str) -> ClassAd:
     """The ad with its ``GLUE2`` part and the attributes of GLUE 1.3 that can be told from it."""
-    tags = _tags(parts.applications)
     ad = ClassAd()
-    ad.set("GLUE2", _nested(parts, tags))
+    ad.set("GLUE2", _nested(parts))
     ad.set("GlueCEUniqueID", ce_id)
     for part, name, alias in _COPIED:
         found: ClassAd | None = getattr(parts, part)
@@ -98,7 +99,7 @@ def aliases(parts: Parts, ce_id: str) -> ClassAd:
     state = _state(parts.share.value("ServingState"), parts.endpoint.value("ServingState"))
     if state:
         ad.set("GlueCEStateStatus", state)
-    ad.set("GlueHostApplicationSoftwareRunTimeEnvironment", tags)
+    ad.set("GlueHostApplicationSoftwareRunTimeEnvironment", list(parts.tags))
     for benchmark in parts.benchmarks:
         kind = benchmark.value("Type")
         score = _real(benchmark.value("Value"))
@@ -110,7 +111,7 @@ def aliases(parts: Parts, ce_id: str) -> ClassAd:
     return ad
 
 
-def _nested(parts: Parts, tags: list[str]) -> ClassAd:
+def _nested(parts: Parts) -> ClassAd:
     computing = ClassAd()
     computing.set("Service", parts.service)
     computing.set("Endpoint", parts.endpoint)
@@ -122,7 +123,7 @@ def _nested(parts: Parts, tags: list[str]) -> ClassAd:
     if parts.environment is not None:
         nested.set("ExecutionEnvironment", parts.environment)
     nested.set("Benchmark", list(parts.benchmarks))
-    nested.set("ApplicationEnvironment", {"AppName": tags})
+    nested.set("ApplicationEnvironment", {"AppName": list(parts.tags)})
     return nested
 
 
@@ -132,9 +133,10 @@ def _copy(part: ClassAd | None, name: str, ad: ClassAd, alias: str) -> None:
         ad.set(alias, value)
 
 
-def _tags(applications: Sequence[Node]) -> list[str]:
-    named = (each.first("GLUE2ApplicationEnvironmentAppName") for each in applications[:MAX_TAGS])
-    return list(dict.fromkeys(each for each in named if each and len(each) <= 4096))
+def tags_of(applications: Iterable[Node]) -> list[str]:
+    """The names of application environments, each once."""
+    named = (each.first("GLUE2ApplicationEnvironmentAppName") for each in itertools.islice(applications, MAX_TAGS))
+    return list(dict.fromkeys(each for each in named if each and len(each) <= MAX_VALUE))
 
 
 def _state(*states: Value) -> str:
