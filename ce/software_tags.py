@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from grid.errors import FileSystemFailure
 from grid.files import read_bounded
 
 _log = logging.getLogger("wms.ce")
@@ -20,7 +21,7 @@ MAX_FILES: Final = 1000
 MAX_BYTES: Final = 1 << 20
 """Bytes of one file."""
 MAX_TAGS: Final = 20_000
-_TAG: Final = re.compile(r"[!-~]{1,250}")
+_TAG: Final = re.compile(r"[!\"$-~][!-~]{0,249}")
 
 
 def read_tags(directory: Path) -> tuple[str, ...]:
@@ -32,20 +33,21 @@ def read_tags(directory: Path) -> tuple[str, ...]:
     for path in _files(directory):
         try:
             text = read_bounded(path, MAX_BYTES).decode("ascii", "replace")
-        except OSError as error:
-            _log.warning("the software tags of %s are left out: %s", path, error.strerror or error)
+        except (OSError, FileSystemFailure) as error:
+            _log.warning("the software tags of %s are left out: %s", path, error)
             continue
+        wrong = []
         for number, line in enumerate(text.splitlines(), 1):
             tag = line.strip()
-            if not tag or tag.startswith("#"):
-                continue
-            if not _TAG.fullmatch(tag):
-                _log.warning("%s, line %d: no software tag of printable characters without spaces", path, number)
-                continue
-            found[tag] = None
+            if _TAG.fullmatch(tag):
+                found[tag] = None
+            elif tag and not tag.startswith("#"):
+                wrong.append(number)
             if len(found) >= MAX_TAGS:
                 _log.warning("more than %d software tags below %s; the rest is left out", MAX_TAGS, directory)
                 return tuple(found)
+        if wrong:
+            _log.warning("%s, line %d and %d more are no software tags", path, wrong[0], len(wrong) - 1)
     return tuple(found)
 
 
