@@ -1,29 +1,26 @@
 """The BDII: harvests LDAP servers, puts their entries under one tree and serves it.
 
-Levels as in grids: a service publishes below ``mds-vo-name=resource,o=grid``; here its entries appear below
-``mds-vo-name=<site>,mds-vo-name=local,o=grid``, where users and the Workload Management System look.  Those of GLUE 2.0
-come from below ``GLUE2GroupID=resource,o=glue`` to ``GLUE2DomainID=<site>,GLUE2GroupID=grid,o=glue``.  The site itself
-and the services that its settings name are published by the BDII (:mod:`infosys.own_entries`).
+It serves the site level or the top level (:mod:`infosys.levels`).  The site itself and the services that its settings
+name are published by the BDII (:mod:`infosys.own_entries`), figures of its work below ``o=infosys``
+(:mod:`infosys.metrics`).
 """
 
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from types import TracebackType
 from typing import Final
 
 from grid.doorbell import Doorbell
-from grid.errors import GridError
-from infosys import levels, names
-from infosys.client import LdapSource
+from infosys import metrics, names
 from infosys.entry import Entry
-from infosys.errors import NameSyntaxError, SourceFailure
-from infosys.glue1 import RESOURCE
+from infosys.harvest import Harvest
+from infosys.levels import Level, placed
 from infosys.own_entries import OwnEntries
 from infosys.server import LdapServer
 from infosys.settings import BdiiSettings
@@ -35,45 +32,10 @@ log = logging.getLogger("wms.infosys")
 _FIRST_TRIES: Final = 1.0
 """Seconds between harvests while a source has never answered."""
 
-MAX_HARVESTERS: Final = 8
+MAX_HARVESTERS: Final = 32
 """Sources that are read at the same time."""
-_LEVEL: Final = "mds-vo-name"
-
-
-def rerooted(dn: str, site: str) -> str:
-    """A name's place in the top-level tree.
-
-    ``…,mds-vo-name=resource,o=grid`` goes below the site, ``…,mds-vo-name=<X>,o=grid`` stays with its site X, and
-    what is below ``mds-vo-name=local`` already stays where it is.
-
-    :raises NameSyntaxError: when the name does not end in ``o=grid``.
-    """
-    components = list(names.parse(dn))
-    if not components or names.key(dn)[-1] != "o=grid":
-        raise NameSyntaxError(dn)
-    body = components[:-1]
-    levels: list[str] = []
-    while body and len(body[-1]) == 1 and body[-1][0][0].lower() == _LEVEL:
-        levels.insert(0, body.pop()[0][1])
-    wanted = [site if level.lower() == "resource" else level for level in levels if level.lower() != "local"]
-    suffix = [names.rdn(_LEVEL, level) for level in (wanted or [site])]
-    return names.join(names.render(tuple(body)), *suffix, f"{_LEVEL}=local", "o=grid")
-
-
-def is_level(dn: str) -> bool:
-    """Whether the name is only a level of the tree (``mds-vo-name=x,o=grid``), which every server makes itself."""
-    return all(component[0][0].lower() in (_LEVEL, "o") for component in names.parse(dn))
-
-
-@dataclass(slots=True)
-class _Harvest:
-    """What is known from one source."""
-
-    source: LdapSource
-    entries: tuple[Entry, ...] = ()
-    good_at: float | None = None
-    problem: str = ""
-    expired: bool = False
+_SHOW_AFTER: Final = 2.0
+"""Seconds of a harvest after which what has come is served, while other sources are still being waited for."""
 
 
 class Bdii:
@@ -88,8 +50,7 @@ class Bdii:
         self.server = LdapServer(settings.bind)
         self._clock = clock
         self._harvests = [
-            _Harvest(LdapSource(url, None if _has_base(url) else RESOURCE, settings.timeout))
-            for url in settings.sources
+            Harvest.of(url, settings.site_name, settings.level, settings.timeout, clock) for url in settings.sources
         ]
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -97,14 +58,16 @@ class Bdii:
         self._thread: threading.Thread | None = None
         self._bell: Doorbell | None = None
         self._bell_thread: threading.Thread | None = None
-        self._served: tuple[Entry, ...] | None = None
+        self._served: dict[names.Key, Entry] = {}
+        self._update = metrics.Update(0, 0, 0, 0, 0.0, 0.0)
+        self._published = 0.0
         self._own = OwnEntries(settings.site or SiteSettings(name=settings.site_name), settings.services)
         self._synthetic = SyntheticGrid(settings.synthetic_sites, settings.synthetic_vos)
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What was wrong with sources at the last harvest, one sentence each."""
-        return tuple(each.problem for each in self._harvests if each.problem)
+        return tuple(text for each in self._harvests for text in (each.problem, each.refused) if text)
 
     def start(self) -> Bdii:
         """Begin to serve.
@@ -132,13 +95,18 @@ class Bdii:
     def refresh_now(self) -> None:
         """Harvest every source and serve the result before returning."""
         with self._refreshing:
+            began = shown = time.monotonic()
             if self._harvests:
                 with ThreadPoolExecutor(min(MAX_HARVESTERS, len(self._harvests)), "bdii-harvest") as pool:
-                    list(pool.map(self._harvest, self._harvests))
+                    for done in as_completed([pool.submit(each.take) for each in self._harvests]):
+                        done.result()
+                        if time.monotonic() - shown > _SHOW_AFTER:
+                            self._publish(began)
+                            shown = time.monotonic()
             now = self._clock()
             for harvest in self._harvests:
-                self._age(harvest, now)
-            self._publish()
+                harvest.age(now, self.settings.grace)
+            self._publish(began)
 
     def close(self) -> None:
         """End the harvesting thread and the server."""
@@ -183,84 +151,37 @@ class Bdii:
             if bell.wait(0.5):
                 self.trigger()
 
-    def _harvest(self, harvest: _Harvest) -> None:
-        try:
-            found = [*harvest.source.fetch(), *_glue2(harvest.source)]
-        except GridError as error:
-            if harvest.problem != error.description:
-                log.warning("%s", error.description)
-            harvest.problem = error.description
-            return
-        except Exception:  # one source's bytes must not keep the others' from being served
-            log.exception("harvesting %s failed", harvest.source.url)
-            harvest.problem = f"harvesting {harvest.source.url} failed unexpectedly; the log knows more"
-            return
-        kept: list[Entry] = []
-        refused = ""
-        for entry in found:
-            try:
-                place = _place(entry.dn, self.settings.site_name)
-                if place:
-                    kept.append(entry.moved(place))
-            except NameSyntaxError as error:
-                refused = f"{harvest.source.url} publishes an entry that has no place here: {error.description}"
-        if harvest.problem:
-            log.info("the information source %s answers again", harvest.source.url)
-        harvest.entries, harvest.good_at, harvest.problem, harvest.expired = tuple(kept), self._clock(), refused, False
+    def _publish(self, began: float) -> None:
+        made_up = self._synthetic.entries() if self.settings.level is Level.TOP else ()
+        merged = self._merged((*(each.entries for each in self._harvests), made_up))
+        read = time.monotonic() - began
+        before = self._served
+        if merged != before:
+            self._update = metrics.Update(
+                total=len(merged),
+                new=len(merged.keys() - before.keys()),
+                changed=sum(1 for key, entry in merged.items() if key in before and before[key] != entry),
+                deleted=len(before.keys() - merged.keys()),
+                read=read,
+                published=self._published,
+            )
+        host = socket.gethostname()
+        started = time.monotonic()
+        self.server.publish(
+            [*merged.values(), *metrics.entries(host, self._update, self._harvests, self._clock())]
+        )
+        self._published = time.monotonic() - started
+        self._served = merged
 
-    def _age(self, harvest: _Harvest, now: float) -> None:
-        """Let the entries of a source go that has been silent for longer than the grace time."""
-        if harvest.good_at is None or harvest.expired or now - harvest.good_at <= self.settings.grace:
-            return
-        if harvest.problem:
-            log.warning(
-                "the %d entries of %s are let go: no good answer for %.0f s",
-                len(harvest.entries), harvest.source.url, now - harvest.good_at,
-            )  # fmt: skip
-            harvest.entries, harvest.expired = (), True
-
-    def _publish(self) -> None:
-        merged = tuple(self._merged((*(each.entries for each in self._harvests), self._synthetic.entries())))
-        if merged != self._served:
-            self.server.publish(merged)
-            self._served = merged
-
-    def _merged(self, parts: Iterable[tuple[Entry, ...]]) -> Iterable[Entry]:
+    def _merged(self, parts: Iterable[tuple[Entry, ...]]) -> dict[names.Key, Entry]:
         """All entries: the site's own, then those of sources in their order; a later one cannot replace an earlier."""
-        seen: set[names.Key] = set()
-        for part in (self._own.entries(), *parts):
+        site, level = self.settings.site_name, self.settings.level
+        own = tuple(entry.moved(placed(entry.dn, site, level)) for entry in self._own.entries())
+        merged: dict[names.Key, Entry] = {}
+        for part in (own, *parts):
             for entry in part:
-                if entry.key not in seen:
-                    seen.add(entry.key)
-                    yield entry
-
-
-def _place(dn: str, site: str) -> str:
-    """Where an entry stands in the served tree; empty for one that is only a level of its source's.
-
-    :raises NameSyntaxError: when it belongs to neither tree.
-    """
-    if names.key(dn)[-1:] == (levels.BASE,):
-        return "" if levels.is_level2(dn) else levels.rerooted2(dn, site)
-    return "" if is_level(dn) else rerooted(dn, site)
-
-
-def _glue2(source: LdapSource) -> list[Entry]:
-    """A source's entries of GLUE 2.0; none when it has no such tree.
-
-    :raises SourceFailure: as :meth:`LdapSource.fetch`.
-    :raises SourceTimedOut: likewise.
-    """
-    try:
-        return source.fetch(base=levels.BASE)
-    except SourceFailure as error:
-        if error.reason.startswith("noSuchObject"):
-            return []
-        raise
-
-
-def _has_base(url: str) -> bool:
-    return "/" in url.partition("://")[2].rstrip("/")
+                merged.setdefault(entry.key, entry)
+        return merged
 
 
 def run(settings: BdiiSettings, stop_event: threading.Event) -> None:

@@ -46,6 +46,15 @@ class ProtocolError(InternalFailure):
     """Bytes from the network are not the LDAP message (RFC 4511) they should be."""
 
 
+class ForeignEntry(InvalidArgument):
+    """A source publishes an entry that is not its to publish.  ``dn`` is its name, ``reason`` says why not."""
+
+    def __init__(self, dn: str, reason: str) -> None:
+        self.dn = dn
+        self.reason = reason
+        super().__init__(f"{dn[:200]} {reason}")
+
+
 class NameSyntaxError(InvalidArgument):
     """A text is not a distinguished name of RFC 4514."""
 

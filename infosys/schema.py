@@ -52,6 +52,7 @@ _STANDARD: Final = (
     ("objectClass", "2.5.4.0", OID, False),
     ("o", "2.5.4.10", DIRECTORY_STRING, False),
     ("cn", "2.5.4.3", DIRECTORY_STRING, False),
+    ("description", "2.5.4.13", DIRECTORY_STRING, False),
     ("Mds-Vo-name", "1.3.6.1.4.1.3536.2.6.1.4.0.1", IA5_STRING, True),
     ("entryDN", "1.3.6.1.1.20", DN, True),
     ("structuralObjectClass", "2.5.21.9", OID, True),
@@ -206,12 +207,34 @@ def glue2() -> Schema:
 
 @functools.cache
 def glue() -> Schema:
-    """GLUE 1.3 and GLUE 2.0 together: what a server of both trees publishes."""
+    """GLUE 1.3 and GLUE 2.0 together, with a BDII's figures of its work: what a server of all trees publishes."""
+    parts = (glue1(), glue2(), _statistics())
     return Schema(
-        {**glue1().attributes, **glue2().attributes}.values(), {**glue1().classes, **glue2().classes}.values()
+        {name: each for part in parts for name, each in part.attributes.items()}.values(),
+        {name: each for part in parts for name, each in part.classes.items()}.values(),
     )
 
 
+def _statistics() -> Schema:
+    """The classes of ``o=infosys`` (BDII.schema, and RFC 4519 §3.3)."""
+    root = "1.3.6.1.4.1.8006.100.3"
+    numbers = tuple(_pairs(_UPDATE_STATS, root))
+    attributes = [AttributeType("Hostname", f"{root}.1", IA5_STRING, True)]
+    attributes += [AttributeType(name, oid, INTEGER, True) for name, oid in numbers]
+    must = ("Hostname", *(name for name, _ in numbers))
+    return Schema(
+        attributes,
+        [
+            ObjectClass("UpdateStats", "1.2.6.1.4.1.8006.100.3", "top", "STRUCTURAL", must, ()),
+            ObjectClass("applicationProcess", "2.5.6.11", "top", "STRUCTURAL", ("cn",), ("description",)),
+        ],
+    )
+
+
+_UPDATE_STATS: Final = (
+    "TotalEntries=2 UpdateTime=3 DBUpdateTime=4 NewEntries=5 QueryTime=6 ProvidersTime=7 PluginsTime=8 FailedAdds=9"
+    " ModifiedEntries=10 DeletedEntries=11 FailedDeletes=12 FailedModifies=13 ReadTime=14"
+)
 _LEVELS: Final = (
     ObjectClass("top", "2.5.6.0", "", "ABSTRACT", ("objectClass",), ()),
     ObjectClass("organization", "2.5.6.4", "top", "STRUCTURAL", ("o",), ()),

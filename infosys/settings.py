@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grid.errors import ConfigurationError
+from infosys.levels import Level
 from infosys.server import split_bind
 from infosys.services import PublishedService
 from infosys.site import SiteSettings
@@ -22,6 +23,7 @@ class BdiiSettings:
     :param refresh: seconds from one harvest's begin to the next one's, at least 1.
     :param grace: seconds that the entries of a source which fails outlive its last good answer.
     :param timeout: seconds that a source may take for its whole answer.
+    :param level: whose place in the information system it takes: a site's or the top's.
     :param site: what the site says of itself; a bare name when not given.
     :param services: services of the site that nobody else publishes.
     :param synthetic_sites: made-up sites (:mod:`infosys.synthetic`) that are served beside the others.
@@ -36,6 +38,7 @@ class BdiiSettings:
     grace: float = 120.0
     timeout: float = 15.0
     doorbell: Path | None = None
+    level: Level = Level.TOP
     site: SiteSettings | None = None
     services: tuple[PublishedService, ...] = ()
     synthetic_sites: int = 0
@@ -45,6 +48,8 @@ class BdiiSettings:
         split_bind(self.bind)
         if not self.site_name.strip():
             raise ConfigurationError("a BDII needs the name of its site")
+        if self.level is Level.RESOURCE:
+            raise ConfigurationError("a BDII serves the site level or the top level; services publish themselves")
         if self.refresh < 1:
             raise ConfigurationError(f"a BDII's refresh is at least 1 s, not {self.refresh:g} s")
         if not 0 <= self.synthetic_sites <= MAX_SITES:

@@ -151,6 +151,22 @@ def _user_commands(add: Callable[[str, object, str], argparse.ArgumentParser]) -
     _directory(sub)
     catalogue_command.add_arguments(sub)
 
+    sub = add("info", _info, "print what the node publishes as LDIF, for a BDII of another make (bdii-update)")
+    _directory(sub)
+    sub.add_argument(
+        "kind",
+        choices=("ldif", "provider", "plugin"),
+        help="ldif: whole entries without live numbers, for BDII_LDIF_DIR; plugin: the live numbers, for a program in"
+        " BDII_PLUGIN_DIR; provider: whole entries as they are now, for one in BDII_PROVIDER_DIR",
+    )
+    sub.add_argument(
+        "--level",
+        choices=("resource", "site", "top"),
+        default="resource",
+        help="whose names the entries get: the service's (resource), the site's, or the top level's",
+    )
+    sub.add_argument("--source", default="", metavar="URL", help="the LDAP server to ask (the node's own)")
+
     sub = add("record", _record, "write what is on the wire of a service into a folder, one file for each message")
     _directory(sub)
     sub.add_argument("folder", type=Path, metavar="FOLDER", help="where to; a new folder")
@@ -296,6 +312,14 @@ def _run(options: argparse.Namespace) -> int:
 
 def _catalogue(options: argparse.Namespace) -> int:
     return catalogue_command.run(options)
+
+
+def _info(options: argparse.Namespace) -> int:
+    from infosys.levels import Level
+    from node.info import information
+
+    sys.stdout.write(information(options.directory.absolute(), options.kind, Level(options.level), options.source))
+    return 0
 
 
 def _record(options: argparse.Namespace) -> int:

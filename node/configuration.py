@@ -37,7 +37,11 @@ _COUNTS = frozenset(("workers", "threads", "worker_threads", "slots", "hold_afte
 _POSITIVE = frozenset(("success_window",))
 """Times that are more than nothing."""
 
-_QUEUE_STATES = ("Production", "Queueing", "Draining", "Closed")
+_CHOICES = {
+    ("ce.queue", "status"): ("Production", "Queueing", "Draining", "Closed"),
+    ("bdii", "level"): ("site", "top"),
+}
+"""Texts that a setting may have."""
 """GlueCEStateStatus, GLUE 1.3."""
 
 
@@ -152,13 +156,18 @@ class ServiceSection:
 
 @dataclass(frozen=True)
 class BdiiSection:
-    """``[bdii]``: the information system; ``sources`` are the LDAP URLs of the resource level."""
+    """``[bdii]``: the information system.
+
+    ``level``: ``site`` or ``top``.  ``sources``: LDAP URLs of the levels below.  ``timeout``: seconds for each answer.
+    """
 
     port: int = 2170
+    level: str = "top"
     endpoint: str = ""
     sources: tuple[str, ...] = ()
     refresh: float = 5.0
     grace: float = 120.0
+    timeout: float = 15.0
     service: tuple[ServiceSection, ...] = ()
     synthetic_sites: int = 0
 
@@ -434,8 +443,9 @@ def _value(path: Path, section: str, key: str, kind: str, value: Any) -> Any:
         raise ConfigurationFileError(path, f"{where} must be 1 or more, not {value}")
     if key in _POSITIVE and isinstance(value, (int, float)) and value <= 0:
         raise ConfigurationFileError(path, f"{where} must be more than 0, not {value}")
-    if section == "ce.queue" and key == "status" and value not in _QUEUE_STATES:
-        raise ConfigurationFileError(path, f"{where} must be one of {', '.join(_QUEUE_STATES)}, not {value!r}")
+    choices = _CHOICES.get((section, key))
+    if choices is not None and value not in choices:
+        raise ConfigurationFileError(path, f"{where} must be one of {', '.join(choices)}, not {value!r}")
     if key.endswith("port") and isinstance(value, int) and not 0 < value < 65536:
         raise ConfigurationFileError(path, f"{where} must be a port, 1 to 65535, not {value}")
     return value

@@ -44,7 +44,7 @@ class Health:
         if name == "interlogger":
             return ring(self._layout.run / "interlogger.bell")
         if name == "bdii":
-            source = LdapSource(f"ldap://{conf.node.bind}:{conf.bdii.port}", "mds-vo-name=local,o=grid", timeout=1.0)
+            source = LdapSource(f"ldap://{conf.node.bind}:{conf.bdii.port}", "o=grid", timeout=1.0)
             return len(source.fetch(_REAL, ["GlueCEUniqueID"])) >= len(conf.ce.queue)
         if name == "catalogue":
             return self._get(conf.catalogue.port, "/?wsdl") == 200

@@ -15,6 +15,7 @@ from gsi.credential import Credential
 from gsi.dn import slash
 from gsi.trust import TrustPolicy
 from infosys.catalogue_service import CatalogueSettings
+from infosys.levels import Level
 from infosys.services import CATALOGUE, LB_SERVER, WMPROXY, PublishedService
 from infosys.settings import BdiiSettings
 from infosys.site import SiteSettings
@@ -188,6 +189,8 @@ class Settings:
             sources=conf.bdii_sources,
             refresh=conf.bdii.refresh,
             grace=conf.bdii.grace,
+            timeout=conf.bdii.timeout,
+            level=Level(conf.bdii.level),
             site=SiteSettings(name=conf.node.site, **asdict(conf.site)),
             services=self._services(),
             synthetic_sites=conf.bdii.synthetic_sites,

@@ -13,10 +13,10 @@ import pytest
 from grid.doorbell import ring
 from grid.errors import ConfigurationError
 from infosys import bdii
-from infosys.bdii import Bdii, rerooted
+from infosys.bdii import Bdii
 from infosys.client import LdapSource
 from infosys.entry import Entry
-from infosys.errors import NameSyntaxError
+from infosys.levels import Level
 from infosys.server import LdapServer
 from infosys.settings import BdiiSettings
 
@@ -39,31 +39,6 @@ def until(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
             return True
         time.sleep(0.02)
     return False
-
-
-@pytest.mark.parametrize(
-    ("name", "place"),
-    [
-        ("GlueCEUniqueID=x,mds-vo-name=resource,o=grid", "GlueCEUniqueID=x,mds-vo-name=S,mds-vo-name=local,o=grid"),
-        ("GlueCEUniqueID=x,Mds-Vo-name=Other,o=Grid", "GlueCEUniqueID=x,mds-vo-name=Other,mds-vo-name=local,o=grid"),
-        (
-            "a=b,GlueCEUniqueID=x,mds-vo-name=T,mds-vo-name=local,o=grid",
-            "a=b,GlueCEUniqueID=x,mds-vo-name=T,mds-vo-name=local,o=grid",
-        ),
-        (
-            "a=x,mds-vo-name=resource,mds-vo-name=T,o=grid",
-            "a=x,mds-vo-name=S,mds-vo-name=T,mds-vo-name=local,o=grid",
-        ),
-        ("GlueCEUniqueID=a\\,b,o=grid", "GlueCEUniqueID=a\\,b,mds-vo-name=S,mds-vo-name=local,o=grid"),
-    ],
-)
-def test_where_an_entry_is_put(name: str, place: str) -> None:
-    assert rerooted(name, "S") == place
-
-
-def test_what_is_not_below_o_grid_has_no_place() -> None:
-    with pytest.raises(NameSyntaxError):
-        rerooted("cn=x,o=glue", "S")
 
 
 def test_a_harvest_is_served_below_the_site(server: LdapServer, grid: list[Entry]) -> None:
@@ -157,3 +132,66 @@ def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
     values: dict[str, object] = {"bind": "127.0.0.1:0", "site_name": "S", "sources": ()}
     with pytest.raises(ConfigurationError):
         BdiiSettings(**(values | wrong))  # type: ignore[arg-type]
+
+
+def test_a_site_level_serves_both_trees_under_the_sites_names(server: LdapServer, grid: list[Entry]) -> None:
+    with Bdii(settings(server.url, level=Level.SITE)) as service:
+        source = LdapSource(service.server.url)
+        found = source.fetch("(objectClass=GlueCE)", base="mds-vo-name=TEST-SITE,o=grid")
+        assert len(found) == len([entry for entry in grid if entry.is_a("GlueCE")])
+        assert source.fetch("(objectClass=GLUE2AdminDomain)", base="o=glue")[0].dn == "GLUE2DomainID=TEST-SITE,o=glue"
+
+
+def test_a_top_level_gathers_site_levels_in_both_trees(server: LdapServer, grid: list[Entry]) -> None:
+    with Bdii(settings(server.url, level=Level.SITE)) as site:
+        url = f"{site.server.url}/mds-vo-name=TEST-SITE,o=grid"
+        above = BdiiSettings(bind="127.0.0.1:0", site_name="TOP", sources=(url,), refresh=3600.0, timeout=5.0)
+        with Bdii(above) as top:
+            assert top.problems == ()
+            names_there = names(top)
+            for entry in grid:
+                assert entry.dn.replace("mds-vo-name=resource,o=grid", f"mds-vo-name=TEST-SITE,{TOP}") in names_there
+            served = LdapSource(top.server.url)
+            domains = served.fetch("(objectClass=GLUE2AdminDomain)", base="GLUE2GroupID=grid,o=glue")
+            assert {entry.first("GLUE2DomainID") for entry in domains} == {"TOP", "TEST-SITE"}
+
+
+def test_what_has_come_is_served_while_a_slow_source_is_still_being_waited_for(
+    server: LdapServer, grid: list[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bdii, "_SHOW_AFTER", 0.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"ldap://127.0.0.1:{silent.getsockname()[1]}"
+        service = Bdii(settings(url, server.url, timeout=4.0))
+        starting = threading.Thread(target=service.start)
+        starting.start()
+        try:
+            assert until(lambda: bool(service.server.port) and len(service.server.directory) > len(grid), 3.0)
+            assert starting.is_alive()
+        finally:
+            starting.join(10)
+            service.close()
+
+
+def test_it_tells_how_its_sources_fare(server: LdapServer, grid: list[Entry]) -> None:
+    now = [1000.0]
+    with Bdii(settings(server.url, "ldap://127.0.0.1:1", grace=10.0), clock=lambda: now[0]) as service:
+        source = LdapSource(service.server.url)
+
+        def told() -> dict[str | None, str]:
+            found = source.fetch("(objectClass=applicationProcess)", base="o=infosys")
+            return {entry.first("cn"): entry.values("description")[0] for entry in found}
+
+        assert told() == {server.url: "state: answers", "ldap://127.0.0.1:1": "state: never answered"}
+        (figures,) = source.fetch("(objectClass=UpdateStats)", base="o=infosys")
+        everything = source.fetch(base="o=grid") + source.fetch(base="o=glue")
+        made = [entry for entry in everything if entry.is_a("Mds") or entry.is_a("organization")]
+        groups = [entry for entry in everything if entry.is_a("GLUE2Group")]
+        assert int(figures.first("TotalEntries") or 0) == len(everything) - len(made) - len(groups)
+        server.close()
+        now[0] += 5
+        service.refresh_now()
+        assert told()[server.url] == "state: answered 5 s ago"
+        now[0] += 10
+        service.refresh_now()
+        assert told()[server.url] == "state: let go: silent for 15 s"
