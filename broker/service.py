@@ -140,4 +140,6 @@ class _Matcher:
 def _health(stocktaking: Stocktaking, ledger: Ledger) -> Mapping[str, Any]:
     with ledger.engine.connect() as connection:
         waiting = queue.waiting_count(connection)
-    return {**stocktaking.summary(), "requests": waiting}
+    standings = ledger.standings
+    aside = [standings.sentence(each) for each in standings.set_aside()]
+    return {**stocktaking.summary(), "requests": waiting, "set_aside": aside}

@@ -254,7 +254,10 @@ def _information_notes(information: dict[str, Any]) -> list[str]:
     left = len(problems) - _MOST_PROBLEMS
     more = [f"and {left} more problems of the information supermarket, see `wms ism`"] if left > 0 else []
     known = f"the broker knows {elements} computing element{'' if elements == 1 else 's'}{made_up}"
-    return [known, *problems[:_MOST_PROBLEMS], *more]
+    aside: list[str] = information["set_aside"]
+    others = len(aside) - _MOST_PROBLEMS
+    rest = [f"and {others} more computing elements that are set aside or on trial"] if others > 0 else []
+    return [known, *problems[:_MOST_PROBLEMS], *more, *aside[:_MOST_PROBLEMS], *rest]
 
 
 def _drain_notes(drain: Drain) -> list[str]:

@@ -46,6 +46,9 @@ def test_an_element_that_loses_every_job_is_set_aside_and_taken_again_when_it_is
     assert "failed jobs in succession (the job wrapper vanished without a result)" in reason
     log = node.root / "log/broker.log"
     assert "jobs in succession failed there, the last one: the job wrapper vanished without a result" in log.read_text()
+    assert "set aside until" in node.wms("status").stdout or "on trial" in node.wms("status").stdout
+    (told,) = node.status()["information"]["set_aside"]
+    assert "jobs in succession failed there" in told
     listed = node.command("glite-wms-job-list-match", "-a", "--explain", str(_file(node)))
     assert "set aside" in listed.stdout
     python = next(path for path in (Path("/usr/bin/python3"), Path(sys.executable)) if path.exists())
