@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from broker.masks.search import Texts
 from broker.table import Table, Truth
 from infosys.ce_ads import CeRecord
 from jdl.evaluate import evaluate
 from jdl.functions import FUNCTIONS
 from jdl.nodes import Call, Conditional, Expr, ListExpr, Literal, Operation, Reference, Select, Subscript
+from jdl.patterns import pattern
 from jdl.special import SPECIAL
 from jdl.tree import MAX_INT, MIN_INT, ClassAd, from_python
 from jdl.values import ERROR, UNDEFINED, Value
 
-MANY: Final = int(os.environ.get("WMS_TEST_EXPRESSIONS", "2000"))
+MANY: Final = int(os.environ.get("WMS_TEST_EXPRESSIONS", "1600"))
 """Expressions of the long run."""
 
 STRINGS: Final = (
@@ -310,10 +314,83 @@ def test_random_expressions_on_heterogeneous_elements(referring: bool) -> None:
                 check(table, ad, maker.typed(kind, depth) if kind else maker.expr(depth))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.integers(0, 1 << 48), st.integers(0, 12), st.booleans())
 def test_any_expression_on_any_number_of_elements(seed: int, rows: int, referring: bool) -> None:
     maker = Maker(seed, referring)
     table = maker.table(rows)
     for _ in range(3):
         check(table, maker.job(), maker.expr(3))
+
+
+@pytest.mark.parametrize("changing", ["values", "rows"])
+def test_a_table_made_from_the_one_before_answers_like_a_new_one(changing: str) -> None:
+    for seed in range(8):
+        maker = Maker(seed, referring=seed % 5 == 4)
+        table = maker.table(20)
+        questions = [(maker.job(), maker.typed("truth", 3)) for _ in range(12)]
+        for _ in range(4):
+            for ad, expr in questions:
+                check(table, ad, expr)
+            records = list(table.records)
+            for place in maker.rng.sample(range(len(records)), 5):
+                ad = records[place].ad.copy()
+                ad.set(maker.rng.choice(OTHERS), from_python(maker.constant()))
+                ad.remove(maker.rng.choice(OTHERS))
+                records[place] = CeRecord(records[place].key, records[place].ce_id, ad, (), "h")
+            if changing == "rows":
+                maker.rng.shuffle(records)
+                records = [*records[: maker.rng.randrange(10, 20)], maker.record(100 + maker.rng.randrange(100))]
+            table = Table(records, table)
+
+
+def test_threads_that_ask_one_table_get_the_evaluators_answers() -> None:
+    maker = Maker(7)
+    table = maker.table(30)
+    questions = [(maker.job(), maker.typed("truth", 4)) for _ in range(60)]
+
+    def ask(seed: int) -> None:
+        for ad, expr in random.Random(seed).sample(questions, len(questions)):
+            check(table, ad, expr)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(ask, range(6)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.one_of(st.sampled_from(PATTERNS), st.text("ab.*^$|[](){}+?\\dwé\n-", max_size=8)),
+    st.lists(st.one_of(st.sampled_from(STRINGS), st.text("abAB.\n\\ é\u212a-^$", max_size=8)), max_size=12),
+    st.sampled_from(("", "i", "m", "s", "f", "im")),
+)
+@example("a*", ["", ""], "")
+@example("^a.*b$", ["a\nb", "ab", "a"], "")
+@example(".*$", ["\n", ""], "")
+@example("k", ["\u212a"], "i")
+def test_a_pattern_is_found_in_many_texts_as_in_each(expression: str, texts: list[str], options: str) -> None:
+    compiled = pattern(expression, options)
+    found = Texts(texts).having(expression, options)
+    if compiled is None:
+        assert found is None
+        return
+    assert found is not None
+    assert found.tolist() == [compiled.search(text.encode("utf-8", "surrogatepass")) is not None for text in texts]
+
+
+def test_many_texts_are_searched_together() -> None:
+    texts = [f"ce{number}.site{number % 40}.org:8443/cream-{('pbs', 'lsf')[number % 2]}-q" for number in range(400)]
+    many = Texts(texts)
+    for expression in ("ce[0-9]+\\.site7\\.", "(pbs|none)", "site3[0-9]?\\.", "^ce1.*-q$", "\\bsite9\\b", "x{2}"):
+        compiled = pattern(expression)
+        found = many.having(expression)
+        assert compiled is not None and found is not None
+        assert found.tolist() == [compiled.search(text.encode()) is not None for text in texts]
+
+
+def test_what_is_handed_out_cannot_be_changed() -> None:
+    maker = Maker(1)
+    table, ad, expr = maker.table(5), ClassAd(), Operation((">",), (Reference("int", "other"), Literal(1)))
+    for array in (table.truth(ad, expr), table.where(ad, expr), *table.numbers(ad, Reference("int", "other"))):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+    assert isinstance(table.where(ad, expr), np.ndarray)
