@@ -32,6 +32,9 @@ log = logging.getLogger("wms.infosys")
 _FIRST_TRIES: Final = 1.0
 """Seconds between harvests while a source has never answered."""
 
+_FIRST_CHANCE: Final = 30.0
+"""Seconds that the sources have to answer before the made-up grid is published without them."""
+
 MAX_HARVESTERS: Final = 32
 """Sources that are read at the same time."""
 _SHOW_AFTER: Final = 2.0
@@ -49,6 +52,7 @@ class Bdii:
         self.settings = settings
         self.server = LdapServer(settings.bind)
         self._clock = clock
+        self._began = clock()
         self._harvests = [
             Harvest.of(url, settings.site_name, settings.level, settings.timeout, clock) for url in settings.sources
         ]
@@ -152,8 +156,7 @@ class Bdii:
                 self.trigger()
 
     def _publish(self, began: float) -> None:
-        made_up = self._synthetic.entries() if self.settings.level is Level.TOP else ()
-        merged = self._merged((*(each.entries for each in self._harvests), made_up))
+        merged = self._merged((*(each.entries for each in self._harvests), self._made_up()))
         read = time.monotonic() - began
         before = self._served
         if merged != before:
@@ -172,6 +175,13 @@ class Bdii:
         )
         self._published = time.monotonic() - started
         self._served = merged
+
+    def _made_up(self) -> tuple[Entry, ...]:
+        """The made-up grid, once the real sources have answered: who finds a grid here does not look again soon."""
+        waiting = any(each.good_at is None for each in self._harvests)
+        if self.settings.level is not Level.TOP or (waiting and self._clock() - self._began < _FIRST_CHANCE):
+            return ()
+        return self._synthetic.entries()
 
     def _merged(self, parts: Iterable[tuple[Entry, ...]]) -> dict[names.Key, Entry]:
         """All entries: the site's own, then those of sources in their order; a later one cannot replace an earlier."""

@@ -195,3 +195,15 @@ def test_it_tells_how_its_sources_fare(server: LdapServer, grid: list[Entry]) ->
         now[0] += 10
         service.refresh_now()
         assert told()[server.url] == "state: let go: silent for 15 s"
+
+
+def test_the_made_up_grid_waits_for_the_real_sources_but_not_for_ever() -> None:
+    now = [1000.0]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"ldap://127.0.0.1:{taken.getsockname()[1]}"
+    with Bdii(settings(url, synthetic_sites=1), clock=lambda: now[0]) as service:
+        source = LdapSource(service.server.url)
+        assert not source.fetch("(objectClass=GlueCE)", base="o=grid")
+        now[0] += 31
+        service.refresh_now()
+        assert len(source.fetch("(objectClass=GlueCE)", base="o=grid")) == 5
