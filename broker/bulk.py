@@ -28,6 +28,9 @@ MAX_CANDIDATES: Final = 200_000
 MAX_NODES: Final = 5000
 """Nodes of the expressions of one job that are looked at; a larger one is matched alone."""
 
+MAX_KEY: Final = 65_536
+"""Characters of one job's expressions; a larger one is matched alone, since keys are kept."""
+
 _ALWAYS: Final = ("requirements", "rank", "submitto", "fuzzyrank", "fuzzy_factor")
 _STEADY: Final = frozenset({
     "strcat", "substr", "toupper", "tolower", "string", "strcmp", "stricmp", "regexp", "split", "join",
@@ -58,7 +61,8 @@ def match_key(job: Job, wms_names: frozenset[str] | None) -> Key | None:
     names = _closure(job.ad, begin, [expr for name in begin if (expr := job.ad.at(name)) is not None])
     if names is None:
         return None
-    return tuple((name, expr.text()) for name in sorted(names) if (expr := job.ad.at(name)) is not None)
+    key = tuple((name, expr.text()) for name in sorted(names) if (expr := job.ad.at(name)) is not None)
+    return key if sum(len(text) for _, text in key) <= MAX_KEY else None
 
 
 def _closure(ad: ClassAd, names: frozenset[str], expressions: list[Expr]) -> frozenset[str] | None:

@@ -87,7 +87,8 @@ class Placements:
         if choice.candidate is None:
             filled = any(each.until is None for each in choice.aside)
             if kind is not None:
-                kind = replace(kind, key=(kind.key, filled), filled=filled, aside=choice.until is not None)
+                aside = choice.until is not None
+                kind = replace(kind, key=(kind.key, filled, aside), filled=filled, aside=aside)
             return Placement(reason=f"{result.headline}; {choice.sentence()}", until=choice.until, kind=kind)
         chosen = choice.candidate
         if chosen.record is not None:

@@ -91,20 +91,22 @@ class Rouser:
             aside = [kind for kind in self._waiting.kinds() if kind.aside]
             roused += self._rouse([job for kind in aside for job in self._waiting.of(kind)])
         if snapshot is not None:
-            first = self._known is None
-            changed = _changed(self._known, snapshot)
-            self._known = snapshot
+            before, self._known = self._known, snapshot
             # those of before a restart are not known here
-            roused += self._rouse(None) if first else self._ask(snapshot, changed)
+            roused += self._rouse(None) if before is None else self._ask(before, snapshot)
         if roused:
             self._wake()
         return roused
 
-    def _ask(self, snapshot: Snapshot, changed: Snapshot) -> int:
-        """Rouse the requests for which the picture makes a difference."""
+    def _ask(self, before: Snapshot, snapshot: Snapshot) -> int:
+        """Rouse the requests for which the new picture makes a difference."""
+        kinds = self._waiting.kinds()
+        if not kinds:
+            return 0
+        changed = _changed(before, snapshot)
         end = self._monotonic() + MOST_SECONDS
         jobs: list[str] = []
-        for number, kind in enumerate(kinds := self._waiting.kinds()):
+        for number, kind in enumerate(kinds):
             if self._monotonic() > end:
                 log.info("%d kinds of waiting jobs were not compared with the new picture", len(kinds) - number)
                 break
@@ -137,8 +139,8 @@ class Rouser:
                 log.exception("waiting requests could not be compared with the new picture")
 
 
-def _changed(before: Snapshot | None, now: Snapshot) -> Snapshot:
+def _changed(before: Snapshot, now: Snapshot) -> Snapshot:
     """The records of ``now`` that were not in ``before``, or were different there."""
-    known = {record.key: record for record in before.records} if before is not None else {}
+    known = {record.key: record for record in before.records}
     records = tuple(each for each in now.records if (old := known.get(each.key)) is not each and old != each)
     return Snapshot(records, now.taken_at, now.generation)

@@ -17,22 +17,32 @@ from infosys.access import User
 
 MAX_KINDS: Final = 10_000
 """Kinds that are remembered; further requests are looked at by their own period alone."""
+MAX_WEIGHT: Final = 2_000_000
+"""Nodes of the descriptions of all kinds together (:attr:`jdl.nodes.Expr.weight`), for the same reason."""
 
 
 @dataclass(frozen=True)
 class Kind:
     """What the match of a request depends on beside the picture.
 
-    :ivar key: equal for jobs that are alike (:func:`broker.bulk.match_key`), of its own for others.
+    :ivar key: equal for jobs that are alike (:func:`broker.bulk.match_key`) and wait for the same, else of its own.
     :ivar filled: elements match, and the jobs sent meanwhile have filled them.
     :ivar aside: elements match, and are set aside.
     """
 
     key: Hashable
-    job: Job = field(compare=False, repr=False)
-    user: User = field(compare=False)
-    filled: bool = field(default=False, compare=False)
-    aside: bool = field(default=False, compare=False)
+    job: Job = field(repr=False)
+    user: User
+    filled: bool = False
+    aside: bool = False
+
+
+@dataclass
+class _Group:
+    """The requests of one kind."""
+
+    kind: Kind
+    requests: set[str] = field(default_factory=set)
 
 
 class Waiting:
@@ -40,19 +50,22 @@ class Waiting:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kinds: OrderedDict[Kind, set[str]] = OrderedDict()
-        self._kind_of: dict[str, Kind] = {}
+        self._groups: OrderedDict[Hashable, _Group] = OrderedDict()
+        self._group_of: dict[str, _Group] = {}
+        self._weight = 0
 
     def add(self, request: str, kind: Kind) -> None:
         """The request waits; ``kind`` says by what it is matched now."""
         with self._lock:
             self._remove(request)
-            if kind not in self._kinds:
-                if len(self._kinds) >= MAX_KINDS:
+            group = self._groups.get(kind.key)
+            if group is None:
+                if len(self._groups) >= MAX_KINDS or self._weight + kind.job.ad.weight > MAX_WEIGHT:
                     return
-                self._kinds[kind] = set()
-            self._kinds[kind].add(request)
-            self._kind_of[request] = kind
+                self._weight += kind.job.ad.weight
+                group = self._groups[kind.key] = _Group(kind)
+            group.requests.add(request)
+            self._group_of[request] = group
 
     def remove(self, request: str) -> None:
         """The request waits no more."""
@@ -60,29 +73,30 @@ class Waiting:
             self._remove(request)
 
     def __len__(self) -> int:
-        return len(self._kind_of)
+        return len(self._group_of)
 
     def kinds(self) -> list[Kind]:
         """All kinds, the one first that was not looked at for longest (:meth:`looked_at`)."""
         with self._lock:
-            return list(self._kinds)
+            return [group.kind for group in self._groups.values()]
 
     def looked_at(self, kind: Kind) -> None:
         """The kind goes to the end of the line."""
         with self._lock:
-            if kind in self._kinds:
-                self._kinds.move_to_end(kind)
+            if kind.key in self._groups:
+                self._groups.move_to_end(kind.key)
 
     def of(self, kind: Kind) -> list[str]:
         """The requests of a kind."""
         with self._lock:
-            return sorted(self._kinds.get(kind, ()))
+            group = self._groups.get(kind.key)
+            return sorted(group.requests) if group else []
 
     def _remove(self, request: str) -> None:
-        kind = self._kind_of.pop(request, None)
-        if kind is None:
+        group = self._group_of.pop(request, None)
+        if group is None:
             return
-        there = self._kinds[kind]
-        there.discard(request)
-        if not there:
-            del self._kinds[kind]
+        group.requests.discard(request)
+        if not group.requests:
+            del self._groups[group.kind.key]
+            self._weight -= group.kind.job.ad.weight

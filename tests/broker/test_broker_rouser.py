@@ -178,3 +178,16 @@ def test_the_kinds_that_are_remembered_are_bounded(monkeypatch):
     waiting.remove("job1")
     waiting.add("job2", Kind(0, Job(parse("[]")), ADA))
     assert [(kind.key, waiting.of(kind)) for kind in waiting.kinds()] == [(0, ["job0", "job2"])]
+
+
+def test_large_descriptions_are_not_remembered_beyond_a_bound(monkeypatch):
+    monkeypatch.setattr("broker.waiting.MAX_WEIGHT", 100)
+    waiting = Waiting()
+    small, large = Job(parse("[a = 1]")), Job(parse(f"[a = {' + '.join(['1'] * 200)}]"))
+    waiting.add("large", Kind("large", large, ADA))
+    waiting.add("small", Kind("small", small, ADA))
+    assert [kind.key for kind in waiting.kinds()] == ["small"]
+    assert len(waiting) == 1
+    waiting.remove("small")
+    waiting.remove("large")
+    assert waiting._weight == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grid.fqan import Fqan
 from infosys.access import User, Verdict, judge
@@ -68,3 +70,26 @@ def test_the_rule_that_decided_is_told() -> None:
 def test_a_vo_may_be_known_without_attributes() -> None:
     assert judge(("VO:vo",), user(vo="vo")).allowed
     assert user().vo is None
+
+
+NAMES = st.sampled_from(["vo", "VO", "atlas", "prod", "x.y"])
+RULES = st.one_of(
+    st.sampled_from(["ALL", "VO:vo", "vo:VO", "VOMS:/vo", "VOMS:/vo/*", "VOMS:/vo/Role=*"]),
+    st.sampled_from(["DENY:/vo", "DENY:/*", DN, ""]),
+    st.builds("{}:/{}/{}".format, st.sampled_from(["VOMS", "DENY", "voms"]), NAMES, NAMES),
+    st.builds("VOMS:/{}/Role={}".format, NAMES, NAMES),
+    st.text(max_size=20),
+)
+ENDS = st.sampled_from(["", "/prod", "/Role=prod"])
+FQANS = st.builds(lambda group, end: Fqan.parse(f"/{group}{end}"), NAMES, ENDS)
+
+
+@given(st.lists(RULES, max_size=8), st.lists(FQANS, max_size=2))
+def test_a_denial_wins_in_any_order_and_what_admits_is_one_of_the_rules(rules: list[str], fqans: list[Fqan]) -> None:
+    who = User(DN, tuple(fqans))
+    verdict = judge(rules, who)
+    assert judge(reversed(rules), who).allowed is verdict.allowed
+    assert not verdict.allowed or verdict.rule in rules
+    assert judge([*rules, "ALL"], who).allowed is not (bool(verdict.rule) and not verdict.allowed)
+    denied = [rule for rule in rules if judge([rule, "ALL"], who).allowed is False]
+    assert not (denied and verdict.allowed)
