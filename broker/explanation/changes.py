@@ -71,18 +71,20 @@ class Changes:
         self._base: Mask = ex.asked & ex.available
         for place in fixed:
             self._base &= ex.holds[place]
+        self._found = self._sets()
 
     @property
     def nearest(self) -> int:
         """How many terms the nearest record fails; 0 when no change of the job helps."""
-        sets = self._sets()
-        return len(sets[0].terms) if sets else 0
+        return len(self._found[0].terms) if self._found else 0
 
     def find(self) -> tuple[Change, ...]:
         """The smallest changes, those with the fewest and smallest edits first."""
         found: list[tuple[float, Change]] = []
         accepted: list[frozenset[int]] = []
-        for each in self._sets()[:MAX_TRIED]:
+        for each in self._found[:MAX_TRIED]:
+            if self._ex.overdue:
+                break
             terms = frozenset(each.terms)
             if any(smaller <= terms for smaller in accepted):
                 continue
@@ -138,7 +140,7 @@ class Changes:
         dropped = _Trial(dict.fromkeys(each.terms), LEFT_OUT * len(each.terms))
         without = self._tried(dropped)
         best: tuple[float, Change] | None = None
-        for trial in self._trials(each):
+        for trial in () if self._ex.overdue else self._trials(each):
             change = self._tried(trial, without.matches if without is not None else 0)
             if change is not None and (best is None or (trial.cost, -change.matches) < (best[0], -best[1].matches)):
                 best = (trial.cost, change)

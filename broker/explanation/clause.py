@@ -13,6 +13,9 @@ MAX_TERMS: Final = 100
 """Terms that are looked at one by one; those beyond are one term together, since what a user may write must not cost
 the broker minutes."""
 
+LIGHT: Final = 2000
+"""Nodes of an expression that is asked more often than the match asks it."""
+
 
 @dataclass(frozen=True)
 class Clause:
@@ -90,6 +93,25 @@ def reads_other(expr: Expr, job: Job) -> bool:
     if any(True for _ in job.referenced(expr)):
         return True
     return any(each.scope is None and each.key in ("other", "target") for each in references(expr))
+
+
+def is_light(expr: Expr, job: Job) -> bool:
+    """Whether the expression, with the job's attributes that it names in their places, is small enough to be asked
+    again and again; of one that is not, only what the match itself asks is asked."""
+    left = LIGHT
+    waiting = [expr]
+    while waiting:
+        node = waiting.pop()
+        left -= node.weight if isinstance(node, ClassAd) else 1
+        if left < 0:
+            return False
+        if isinstance(node, Reference):
+            own = job.ad.get(node.name) if is_own(node) else None
+            if own is not None:
+                waiting.append(own)
+        elif not isinstance(node, ClassAd):
+            waiting.extend(node.children())
+    return True
 
 
 def substituted(expr: Expr, replace: Callable[[Expr], Expr | None]) -> Expr:

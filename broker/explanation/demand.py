@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from broker.explanation.clause import is_other, reads_other
+from broker.explanation.clause import is_light, is_other, reads_other
 from broker.matchmaker import Job
 from jdl.evaluate import compile as compiled
 from jdl.scope import scope_of
@@ -44,9 +44,13 @@ _CALLS: Final = {"member": "Member", "identicalmember": "IdenticalMember"}
 
 
 def demand_of(expr: Expr, job: Job) -> Demand | None:
-    """Read a term; None when it is of another kind."""
+    """Read a term; None when it is of another kind, or too large to be looked at closely."""
+    return _demand_of(expr, job) if is_light(expr, job) else None
+
+
+def _demand_of(expr: Expr, job: Job) -> Demand | None:
     if isinstance(expr, Operation) and expr.unary and expr.operator == "!":
-        inner = demand_of(expr.operands[0], job)
+        inner = _demand_of(expr.operands[0], job)
         if inner is None:
             return None
         opposite = _OPPOSITE.get(inner.operator, f"!{inner.operator}")

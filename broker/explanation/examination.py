@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,10 @@ from jdl.evaluate import compile as compiled
 from jdl.scope import Clock, Random, Success, scope_of
 from jdl.tree import ClassAd, Expr
 from jdl.values import Value
+
+PATIENCE: Final = 2.0
+"""Seconds after which nothing more is looked for; a usual explanation takes milliseconds, and none may hold the broker
+for what a user can write."""
 
 
 class Examination:
@@ -51,7 +55,9 @@ class Examination:
         clock: Clock = time.time,
         rng: Random = random.random,
         success: Success | None = None,
+        patience: float = PATIENCE,
     ) -> None:
+        self._until = time.monotonic() + patience
         moment, drawn = clock(), rng()
         self._sources: Any = {"clock": lambda: moment, "rng": lambda: drawn, "success": success}
         self.job = job
@@ -70,28 +76,38 @@ class Examination:
         self.asked: Mask = self.admitted & self.open
         if data is not None:
             self.asked = self.asked & data.mask
-        wms = [Clause(each, "wms") for each in job.conjuncts(wms_requirements)]
-        self.conditions: list[Clause] = [*clauses_of(job), *wms, Clause(job.rank, "rank")]
-        self.holds: list[Mask] = [self._where(each) for each in self.conditions]
-        self._check_whole(everywhere)
+        asked = self._terms(everywhere)
+        asked += [(each, self.where(each.expr)) for each in (Clause(t, "wms") for t in job.conjuncts(wms_requirements))]
+        asked.append((Clause(job.rank, "rank"), self.ranks(job.rank)[1]))
+        self.conditions: list[Clause] = [clause for clause, _ in asked]
+        self.holds: list[Mask] = [holds for _, holds in asked]
 
-    def _where(self, clause: Clause) -> Mask:
-        if clause.whose == "rank":
-            return self.ranks(clause.expr)[1]
-        return self.where(clause.expr)
+    def _terms(self, everywhere: Mask) -> list[tuple[Clause, Mask]]:
+        """The terms of the Requirements and where each is true.
 
-    def _check_whole(self, everywhere: Mask) -> None:
-        """Requirements that cost more than they may are an error though each of their terms is true."""
-        if self.job.requirements is None:
-            return
-        together = everywhere.copy()
-        for clause, mask in zip(self.conditions, self.holds, strict=True):
-            if clause.whose == "job":
-                together &= mask
-        whole = self.where(self.job.requirements)
+        They are one term when asking each would take too long.  Requirements whose evaluation as a whole is given up
+        are an error though each of their terms is true; then they are a condition of their own.
+        """
+        requirements = self.job.requirements
+        if requirements is None:
+            return []
+        asked: list[tuple[Clause, Mask]] = []
+        together = everywhere
+        for clause in clauses_of(self.job):
+            holds = self.where(clause.expr)
+            together = together & holds
+            asked.append((clause, holds))
+            if self.overdue:
+                return [(Clause(requirements, "cost"), self.where(requirements))]
+        whole = self.where(requirements)
         if (together & ~whole).any():
-            self.conditions.insert(0, Clause(self.job.requirements, "cost"))
-            self.holds.insert(0, whole)
+            asked.insert(0, (Clause(requirements, "cost"), whole))
+        return asked
+
+    @property
+    def overdue(self) -> bool:
+        """Whether so much time has been spent that only what is needed is still looked at."""
+        return time.monotonic() > self._until
 
     # -- evaluation --------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from broker.explanation import likeness
-from broker.explanation.clause import Clause, is_and, is_or, is_other
+from broker.explanation.clause import Clause, is_and, is_light, is_or, is_other
 from broker.explanation.demand import EQUAL, ORDERED, Demand, demand_of, is_number
 from broker.explanation.elements import Places
 from broker.explanation.examination import Examination
@@ -66,7 +66,8 @@ def _condition(
     ex: Examination, clause: Clause, failing: Mask, alone: Mask, counts: tuple[int, int, int]
 ) -> Condition:
     expr = clause.expr
-    truth = ex.truth(expr) if clause.whose != "rank" else np.zeros(len(failing), dtype=np.int8)
+    light = clause.whose != "rank" and is_light(expr, ex.job)
+    truth = ex.truth(expr) if light else np.zeros(len(failing), dtype=np.int8)
     demand = demand_of(expr, ex.job) if clause.whose != "rank" else None
     cost = ("the evaluation of the whole Requirements takes more steps than it may",) if clause.whose == "cost" else ()
     return Condition(
@@ -78,7 +79,7 @@ def _condition(
         erroneous=ex.count(failing & (truth == Truth.ERROR)),
         found=_found(ex, demand, failing) if demand is not None else "",
         near=tuple(_near(ex, expr, demand, alone)),
-        alternatives=_alternatives(ex, expr) if is_or(expr) else (),
+        alternatives=_alternatives(ex, expr) if light and is_or(expr) else (),
         remarks=cost,
     )
 
@@ -172,7 +173,7 @@ def _had(ex: Examination, expr: Expr, demand: Demand | None, place: int) -> str:
 
 
 def _alternatives(ex: Examination, expr: Expr, depth: int = 0) -> tuple[Alternative, ...]:
-    sides: Sequence[Expr] = list(expr.children())[:MAX_ALTERNATIVES]
+    sides: Sequence[Expr] = [] if ex.overdue else list(expr.children())[:MAX_ALTERNATIVES]
     return tuple(
         Alternative(
             shown(side.text()),

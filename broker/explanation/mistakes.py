@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from broker.explanation import likeness
-from broker.explanation.clause import Clause, is_other, is_own, reads_other, references, substituted
+from broker.explanation.clause import Clause, is_light, is_other, is_own, reads_other, references, substituted
 from broker.explanation.demand import EQUAL, Demand, demand_of, is_number
 from broker.explanation.examination import Examination
 from broker.explanation.wording import listed, literal, shown
@@ -17,7 +18,9 @@ from jdl.tree import Expr, Literal, Operation, Reference
 from jdl.values import ERROR, UNDEFINED, Value
 from wsdl.explanation import Mistake
 
-_SURE = 0.75
+MAX_NAMES: Final = 20
+"""Names of one term that are looked up."""
+_SURE: Final = 0.75
 """How much like a name another one must be to be meant."""
 
 
@@ -42,9 +45,10 @@ def correction_of(ex: Examination, clause: Clause) -> Correction:
     fixed: Expr | None = None
     if names:
         fixed = substituted(clause.expr, lambda node: names.get(node) if isinstance(node, Reference) else None)
+        fixed = fixed if is_light(fixed, ex.job) else None
     if clause.whose == "rank":
         return Correction(tuple(mistakes), fixed)
-    if not mistakes and not reads_other(clause.expr, ex.job):
+    if not mistakes and is_light(clause.expr, ex.job) and not reads_other(clause.expr, ex.job):
         return Correction(tuple(_constant(ex, clause.expr)))
     demand = demand_of(fixed or clause.expr, ex.job)
     if demand is not None:
@@ -64,7 +68,7 @@ def _names(ex: Examination, expr: Expr) -> Iterator[tuple[Reference, Reference |
     direct = dict.fromkeys(references(expr))
     behind = [Reference(name, "other") for name in ex.job.referenced(expr)]
     seen = {each.key for each in direct if is_other(each)}
-    for reference in [*direct, *(each for each in behind if each.key not in seen)]:
+    for reference in [*direct, *(each for each in behind if each.key not in seen)][:MAX_NAMES]:
         if is_other(reference) and not ex.vocabulary.has(reference.key):
             yield reference, *_unpublished(ex, reference)
         elif is_own(reference) and reference.name not in ex.job.ad:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from broker.explanation import likeness
-from broker.explanation.clause import is_and, is_or, is_other
+from broker.explanation.clause import is_and, is_light, is_or, is_other
 from broker.explanation.demand import EQUAL, ORDERED, Demand, demand_of, is_number, is_plain
 from broker.explanation.examination import Examination
 from broker.explanation.vocabulary import texts_of
@@ -28,6 +28,8 @@ Option = tuple[float, Expr]
 
 def relaxed(ex: Examination, expr: Expr, place: int) -> list[Option]:
     """Forms of the term that are true on a record, the cheapest first; none when there are none but leaving it out."""
+    if ex.overdue or not is_light(expr, ex.job):
+        return []
     if ex.value(expr, place) is True:
         return [(0.0, expr)]
     if is_and(expr):

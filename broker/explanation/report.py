@@ -92,7 +92,7 @@ def explain(
 def _corrections(ex: Examination) -> dict[int, Correction]:
     found = {}
     for place, (clause, holds) in enumerate(zip(ex.conditions, ex.holds, strict=True)):
-        if ex.ce_ids and clause.whose != "wms" and not (holds | ~ex.asked).all():
+        if ex.ce_ids and clause.whose != "wms" and not ex.overdue and not (holds | ~ex.asked).all():
             found[place] = correction_of(ex, clause)
     return found
 
