@@ -27,6 +27,8 @@ def access_of(ex: Examination) -> Access:
     refusing = ~ex.elements(ex.admitted)
     refusing_records = ex.of(refusing)
     fit = ex.fitting & ex.open & ex.available
+    if ex.data is not None:
+        fit &= ex.data.mask
     rules: dict[str, int] = {}
     would: dict[str, int] = {}
     denying: list[str] = []

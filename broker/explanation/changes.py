@@ -187,13 +187,15 @@ class Changes:
         ex = self._ex
         ad, touched = self.changed(trial.instead)
         job = Job(ad)
-        mask = ex.admitted & ex.available
+        mask = ex.admitted & ex.available if ex.data is None else ex.admitted & ex.available & ex.data.mask
         if not job.decides_status:
             mask = mask & ex.table.takes_jobs()
         for demand in (job.requirements, ex.wms_requirements):
             if demand is not None:
                 mask = mask & ex.where(demand, ad)
         mask &= ex.ranks(job.rank, ad)[1]
+        if ex.data is not None:
+            mask = ex.data.nearest(mask)
         matches = ex.count(mask)
         if not matches:
             return None
