@@ -265,6 +265,7 @@ class Glue2Records:
             max_multi_slot_wall_time=wall,
             max_cpu_time=cpu,
             default_cpu_time=cpu or UNLIMITED,
+            max_total_cpu_time=cpu * queue.slots if cpu else None,
             min_wall_time=0,
             min_cpu_time=0,
             max_total_jobs=queue.slots + queue.max_waiting,

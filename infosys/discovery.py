@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +16,7 @@ MAX_FOUND: Final = 1000
 MAX_URL: Final = 2048
 """Characters of an address; entries with longer ones are left out."""
 
+_ADDRESSES: Final = ("GlueServiceEndpoint", "GlueServiceAccessPointURL", "GlueServiceURI")
 _CANONICAL: Final = {"org.glite.lb.server": "org.glite.lb.Server", "org.glite.wms.wmproxy": "org.glite.wms.WMProxy"}
 """Types in the spelling in which they are published; GLUE 2.0 compares exactly."""
 
@@ -25,26 +25,40 @@ _CANONICAL: Final = {"org.glite.lb.server": "org.glite.lb.Server", "org.glite.wm
 class FoundService:
     """A service that somebody publishes.
 
+    :ivar rules: who may use it; without any everybody.
     :ivar healthy: nobody publishes that it is out of order.
     """
 
     id: str
     url: str
+    rules: tuple[str, ...] = ()
     healthy: bool = True
+
+    def admits(self, vo: str | None) -> bool:
+        """Whether members of a VO may use it; None asks for no VO in particular."""
+        given = [rule.strip() for rule in self.rules if rule.strip()]
+        return vo is None or not given or any(_names(rule, vo.lower()) for rule in given)
 
 
 def discover(source: LdapSource, service_type: str, vo: str | None = None) -> tuple[FoundService, ...]:
-    """The services of a type that a VO may use, each address once, those that are out of order last.
+    """The services of a type that a VO may use.
+
+    :param vo: None for services of every VO.
+    :raises SourceFailure: as :func:`services`.
+    :raises SourceTimedOut: likewise.
+    """
+    return tuple(each for each in services(source, service_type) if each.admits(vo))
+
+
+def services(source: LdapSource, service_type: str) -> tuple[FoundService, ...]:
+    """The services of a type, each address once, those that are out of order last.
 
     :param service_type: GlueServiceType or the name of the interface in GLUE 2.0, in any case.
-    :param vo: None for services of every VO.
     :raises SourceFailure: as :meth:`infosys.client.LdapSource.fetch`.
     :raises SourceTimedOut: likewise.
     """
     wanted = f"(&(objectClass=GlueService)(GlueServiceType={escape(service_type)}))"
-    found = [_glue1(each) for each in _fetched(source, wanted, "o=grid") if _open(_rules1(each), vo)]
-    if not found:
-        found = _glue2(source, service_type, vo)
+    found = [_glue1(each) for each in _fetched(source, wanted, "o=grid")] or _glue2(source, service_type)
     once: dict[str, FoundService] = {}
     for each in sorted(found[:MAX_FOUND], key=lambda each: not each.healthy):
         if each.url and len(each.url) <= MAX_URL:
@@ -63,9 +77,9 @@ def _fetched(source: LdapSource, wanted: str, base: str) -> list[Entry]:
 
 
 def _glue1(entry: Entry) -> FoundService:
-    url = entry.first("GlueServiceEndpoint") or entry.first("GlueServiceURI") or ""
+    url = next((text for name in _ADDRESSES if (text := entry.first(name))), "")
     status = (entry.first("GlueServiceStatus") or "").lower()
-    return FoundService(entry.first("GlueServiceUniqueID") or "", url, status != "critical")
+    return FoundService(entry.first("GlueServiceUniqueID") or "", url, _rules1(entry), status != "critical")
 
 
 def _rules1(entry: Entry) -> tuple[str, ...]:
@@ -76,7 +90,7 @@ def _rules1(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def _glue2(source: LdapSource, service_type: str, vo: str | None) -> list[FoundService]:
+def _glue2(source: LdapSource, service_type: str) -> list[FoundService]:
     spelt = {service_type, _CANONICAL.get(service_type.lower(), service_type)}
     names = "".join(f"(GLUE2EndpointInterfaceName={escape(each)})" for each in sorted(spelt))
     endpoints = _fetched(source, f"(&(objectClass=GLUE2Endpoint)(|{names}))", "o=glue")
@@ -91,15 +105,9 @@ def _glue2(source: LdapSource, service_type: str, vo: str | None) -> list[FoundS
         named = entry.first("GLUE2EndpointID") or ""
         healthy = (entry.first("GLUE2EndpointHealthState") or "").lower() != "critical"
         serving = (entry.first("GLUE2EndpointServingState") or "production").lower() == "production"
-        if _open(rules.get(named, ()), vo):
-            found.append(FoundService(named, entry.first("GLUE2EndpointURL") or "", healthy and serving))
+        url = entry.first("GLUE2EndpointURL") or ""
+        found.append(FoundService(named, url, tuple(rules.get(named, ())), healthy and serving))
     return found
-
-
-def _open(rules: Iterable[str], vo: str | None) -> bool:
-    """Whether the rules admit somebody of the VO; without rules a service is open to all."""
-    given = [rule.strip() for rule in rules if rule.strip()]
-    return vo is None or not given or any(_names(rule, vo.lower()) for rule in given)
 
 
 def _names(rule: str, vo: str) -> bool:
@@ -109,4 +117,4 @@ def _names(rule: str, vo: str) -> bool:
     if upper == "VOMS:":
         return vo_of_pattern(rule[5:]).lower() in (vo, "")
     bare = rule[3:] if upper[:3] == "VO:" else rule
-    return bare.upper() == "ALL" or bare.lower() == vo
+    return bare.upper() in ("ALL", "*") or bare.lower() == vo

@@ -16,7 +16,7 @@ from gsi.dn import slash
 from gsi.trust import TrustPolicy
 from infosys.catalogue_service import CatalogueSettings
 from infosys.levels import Level
-from infosys.services import CATALOGUE, LB_SERVER, WMPROXY, PublishedService
+from infosys.services import CATALOGUE, LB_SERVER, SITE_BDII, WMPROXY, PublishedService
 from infosys.settings import BdiiSettings
 from infosys.site import SiteSettings
 from lb.channel import ChannelSettings
@@ -191,14 +191,19 @@ class Settings:
             grace=conf.bdii.grace,
             timeout=conf.bdii.timeout,
             level=Level(conf.bdii.level),
-            site=SiteSettings(name=conf.node.site, **asdict(conf.site)),
+            site=SiteSettings(name=conf.node.site, **{**asdict(conf.site), "contact": self._contact()}),
             services=self._services(),
             synthetic_sites=conf.bdii.synthetic_sites,
             synthetic_vos=conf.admitted_vos,
         )
 
+    def _contact(self) -> str:
+        """Whom to ask about the site: a profile of GLUE demands somebody."""
+        conf = self._configuration
+        return conf.site.contact or f"root@{conf.node.host}"
+
     def _services(self) -> tuple[PublishedService, ...]:
-        """What clients look for: this node's WMProxy, L&B and catalogue, and what the configuration names."""
+        """What clients look for: this node's WMProxy, L&B, catalogue and BDII, and what the configuration names."""
         conf = self._configuration
         access = tuple(f"VO:{vo}" for vo in conf.admitted_vos)
         issuer = slash(Credential.load(self._layout.host_credential).chain[0].issuer)
@@ -208,6 +213,13 @@ class Settings:
             PublishedService(type=WMPROXY, url=wmproxy, version=self.wmproxy.version, wsdl=f"{wmproxy}?wsdl", **own),
             PublishedService(type=LB_SERVER, url=lb, version=LB_VERSION, wsdl=f"{lb}?wsdl", **own),
             PublishedService(type=CATALOGUE, url=conf.catalogue_endpoint, version="1.0", **own),
+            PublishedService(
+                type=SITE_BDII,
+                url=f"ldap://{conf.node.host}:{conf.bdii.port}/",
+                probe=self._bind(conf.bdii.port),
+                version="3",
+                implementation_version=version("wmproxy"),
+            ),
         ]
         found.extend(
             PublishedService(

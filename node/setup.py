@@ -106,6 +106,14 @@ bind = "{bind}"
 vo = "{vo}"
 site = "WMS-TEST"
 
+[site]                               # what the information system tells of the site
+# contact = "grid@example.org"       # a mail address or URI; empty: root at this host
+# web = "https://www.example.org/"
+# place = "Berlin"
+# country = "Germany"
+# latitude = 52.5
+# longitude = 13.4
+
 [trust]
 # gridsite_proxies = false           # true: take what GridSite's htproxyput signs (SHA-1, no ProxyCertInfo)
 

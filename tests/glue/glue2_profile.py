@@ -38,7 +38,7 @@ SERVICE_TYPES = re.findall(
 INTERFACES = re.findall(
     r"\S+",
     """
-    org.glite.wms.WMProxy org.glite.lb.Server org.glite.ce.CREAM MyProxy data-location-interface
+    org.glite.wms.WMProxy org.glite.lb.Server org.glite.ce.CREAM MyProxy bdii_site data-location-interface
     """,
 )
 

@@ -30,12 +30,11 @@ latitude = 52.5
 longitude = 13.4
 
 [[bdii.service]]
-type = "data-location-interface"
-url = "http://127.0.0.1:1/"
+type = "MyProxy"
+url = "myproxy://127.0.0.1:1/"
 version = "1.0"
 
-[wmproxy]
-"""
+#"""
 QUEUE = """\
 access = ["VO:testvo", "VOMS:/testvo/Role=production", "DENY:/testvo/Role=bad"]
 software = ["GLITE-3_2_0"]
@@ -63,7 +62,7 @@ def site(make_node):
     tags.mkdir(parents=True)
     (tags / "testvo.list").write_text("VO-testvo-tool\n# a remark\nno tag\nVO-testvo-other\n")
     file = made.root / "wms.toml"
-    text = file.read_text().replace("[wmproxy]\n", SITE).replace("memory_mb", QUEUE)
+    text = file.read_text().replace("[site]", SITE, 1).replace("memory_mb", QUEUE)
     file.write_text(text.replace("[ce]\n", f'[ce]\nsoftware_tags = "{tags.parent}"\n'))
     made.wms("up", "--detach")
     made.proxy("alice")
@@ -81,7 +80,7 @@ def entries(site) -> tuple[list[Entry], list[Entry]]:
     while True:
         found = bdii(site).fetch(base="o=grid"), bdii(site).fetch(base="o=glue")
         states = {e.first("GLUE2EndpointInterfaceName"): e.first("GLUE2EndpointHealthState") for e in found[1]}
-        wanted = ("org.glite.wms.WMProxy", "org.glite.lb.Server", "org.glite.ce.CREAM")
+        wanted = ("org.glite.wms.WMProxy", "org.glite.lb.Server", "org.glite.ce.CREAM", "bdii_site")
         if all(states.get(name) == "ok" for name in wanted):
             return found
         assert time.monotonic() < deadline, states
