@@ -22,6 +22,7 @@ LB_SERVER: Final = "org.glite.lb.Server"
 MYPROXY: Final = "MyProxy"
 CATALOGUE: Final = "data-location-interface"
 SITE_BDII: Final = "bdii_site"
+TOP_BDII: Final = "bdii_top"
 PROBE_SECONDS: Final = 2.0
 
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80, "myproxy": 7512, "ldap": 2170}
@@ -31,6 +32,7 @@ _KINDS: Final = {
     MYPROXY: (MYPROXY, ("security.credentialstorage",)),
     CATALOGUE: (CATALOGUE, ("data.naming.resolver",)),
     SITE_BDII: (SITE_BDII, ("information.model", "information.discovery", "information.monitoring")),
+    TOP_BDII: (TOP_BDII, ("information.model", "information.discovery", "information.monitoring")),
 }
 """Types of GLUE 1.3 (the interface's name in GLUE 2.0), their service's type in GLUE 2.0 and its capabilities."""
 

@@ -16,7 +16,7 @@ from gsi.dn import slash
 from gsi.trust import TrustPolicy
 from infosys.catalogue_service import CatalogueSettings
 from infosys.levels import Level
-from infosys.services import CATALOGUE, LB_SERVER, SITE_BDII, WMPROXY, PublishedService
+from infosys.services import CATALOGUE, LB_SERVER, SITE_BDII, TOP_BDII, WMPROXY, PublishedService
 from infosys.settings import BdiiSettings
 from infosys.site import SiteSettings
 from lb.channel import ChannelSettings
@@ -214,7 +214,7 @@ class Settings:
             PublishedService(type=LB_SERVER, url=lb, version=LB_VERSION, wsdl=f"{lb}?wsdl", **own),
             PublishedService(type=CATALOGUE, url=conf.catalogue_endpoint, version="1.0", **own),
             PublishedService(
-                type=SITE_BDII,
+                type=TOP_BDII if conf.bdii.level == Level.TOP.value else SITE_BDII,
                 url=f"ldap://{conf.node.host}:{conf.bdii.port}/",
                 probe=self._bind(conf.bdii.port),
                 version="3",

@@ -32,13 +32,13 @@ CAPABILITIES = re.findall(
 SERVICE_TYPES = re.findall(
     r"\S+",
     """
-    org.glite.wms org.glite.lb org.glite.ce.CREAM MyProxy data-location-interface bdii_site
+    org.glite.wms org.glite.lb org.glite.ce.CREAM MyProxy data-location-interface bdii_site bdii_top
     """,
 )
 INTERFACES = re.findall(
     r"\S+",
     """
-    org.glite.wms.WMProxy org.glite.lb.Server org.glite.ce.CREAM MyProxy bdii_site data-location-interface
+    org.glite.wms.WMProxy org.glite.lb.Server org.glite.ce.CREAM MyProxy bdii_site bdii_top data-location-interface
     """,
 )
 

@@ -80,7 +80,7 @@ def entries(site) -> tuple[list[Entry], list[Entry]]:
     while True:
         found = bdii(site).fetch(base="o=grid"), bdii(site).fetch(base="o=glue")
         states = {e.first("GLUE2EndpointInterfaceName"): e.first("GLUE2EndpointHealthState") for e in found[1]}
-        wanted = ("org.glite.wms.WMProxy", "org.glite.lb.Server", "org.glite.ce.CREAM", "bdii_site")
+        wanted = ("org.glite.wms.WMProxy", "org.glite.lb.Server", "org.glite.ce.CREAM", "bdii_top")
         if all(states.get(name) == "ok" for name in wanted):
             return found
         assert time.monotonic() < deadline, states
