@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from broker import brokerinfo
@@ -21,6 +23,7 @@ from broker.job import Job
 from broker.ledger import Ledger
 from broker.matched import kept
 from broker.matchmaker import User, admits, match
+from broker.proof import objection
 from broker.request import Request
 from broker.settings import BrokerSettings
 from broker.supermarket import Snapshot, Supermarket
@@ -30,6 +33,8 @@ from broker.wms_requirements import read_wms_requirements
 from grid.fqan import Fqan
 from infosys.ce_ads import CeRecord
 from jdl.parser import parse
+
+log = logging.getLogger("wms.broker")
 
 
 @dataclass(frozen=True)
@@ -111,17 +116,27 @@ class Placements:
     ) -> MatchResult:
         """What matches; of jobs that are alike, found once for each picture."""
 
+        demands, rng, success = self._wms_requirements, self._rng.random, self._ledger.standings.success
+        find = partial(
+            match,
+            job,
+            snapshot,
+            user,
+            tried_hosts=tried_hosts,
+            wms_requirements=demands,
+            rng=rng,
+            success=success,
+            data=data,
+        )
+
         def make() -> MatchResult:
-            return match(
-                job,
-                snapshot,
-                user,
-                tried_hosts=tried_hosts,
-                wms_requirements=self._wms_requirements,
-                rng=self._rng.random,
-                success=self._ledger.standings.success,
-                data=data,
-            )
+            found = find()
+            wrong = objection(job, found.best()[0], user, demands, rng=rng, success=success) if found.candidates else ""
+            if wrong:
+                log.error("the table and the evaluator disagree, so the evaluator is asked alone: %s", wrong)
+                snapshot.table.distrust()
+                found = find()
+            return found
 
         return self._matches.result(key, user, tried_hosts, snapshot, make)
 

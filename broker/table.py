@@ -84,6 +84,10 @@ class Table:
         self.places  # noqa: B018 - made for all who rank
         return self
 
+    def distrust(self) -> None:
+        """Ask the evaluator alone from now on, row by row; to be called when it was found to say something else."""
+        self.distrusted = True
+
     def unasked(self) -> Table:
         """A table of the same records and columns to which nothing that was answered is known."""
         table = copy.copy(self)
@@ -154,7 +158,7 @@ class Table:
                     raise Opaque
                 found = mask if found is None else found & mask
         except Opaque:
-            return self._where(Question(self, job_ad, sources).whole(expr))
+            return self._where(self._whole(job_ad, expr, sources))
         return found if found is not None else np.ones(len(self), np.bool_)
 
     def _standing_key(self, job_ad: ClassAd, expr: Expr) -> Hashable | None:
@@ -269,7 +273,12 @@ class Table:
                 raise Opaque
             return self._kept(what, ad, expr, Keys(ad), sources, made)[0]
         except Opaque:
-            return made(Question(self, ad, sources).whole(expr))
+            return made(self._whole(ad, expr, sources))
+
+    def _whole(self, ad: ClassAd, expr: Expr, sources: Sources) -> Vector:
+        found = Question(self, ad, sources).whole(expr, by_rows=self.distrusted)
+        sources.used = True  # nobody knows what else it depends on
+        return found
 
     def _kept(
         self, what: str, ad: ClassAd, expr: Expr, keys: Keys, sources: Sources, made: Callable[[Vector], _T]
@@ -282,12 +291,13 @@ class Table:
         key = (what, keys.of(expr))
         kept: tuple[_T, int] | None = None if keys.unkept else self.cache.get(key)
         if kept is None:
-            sources.used = False
+            used, sources.used = sources.used, False
             vector = Question(self, ad, sources).vector(expr)
             answer = made(vector)
             kept = answer, vector.cost
             if not keys.unkept and not sources.used:
                 self.cache.put(key, kept, answer.nbytes)
+            sources.used |= used
         return kept
 
     def _truth(self, vector: Vector) -> Kinds:

@@ -114,10 +114,13 @@ class Question:
             raise Opaque
         return found
 
-    def whole(self, expr: Expr) -> Vector:
-        """The values of an expression as the evaluator has them, whatever it is."""
+    def whole(self, expr: Expr, by_rows: bool = False) -> Vector:
+        """The values of an expression as the evaluator has them, whatever it is.
+
+        :param by_rows: whether to ask for every row, whatever it has in common with others.
+        """
         self._steps = 0
-        names = _names_read(expr, self._ad)
+        names = None if by_rows else _names_read(expr, self._ad)
         if names is not None and all(self._rows.column(name).shared for name in names):
             rolled, self.sources.rolled = self.sources.rolled, False
             found = self._evaluated(expr, self._rows.combinations(frozenset(names)), partial=False)

@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from broker.job import Job
 from broker.masks import question
 from broker.masks.cache import Cache
 from broker.masks.key import Keys
+from broker.matchmaker import WMS_REQUIREMENTS, match
+from broker.proof import objection
+from broker.queue import Phase
 from broker.ranking import Ranking
 from broker.supermarket import Snapshot
 from broker.table import Table, Truth
@@ -147,6 +151,23 @@ def test_a_standing_demand_is_known_again_by_what_it_reads_of_the_job() -> None:
         assert met("[Wanted = Most; Most = 4]") == [False, True, True]
 
 
+def test_a_standing_demand_that_asks_for_time_is_asked_anew() -> None:
+    table, demand = table_of(1, 5), parse_expression("time() > 100 && other.Slots > 0 && other.Slots < 9")
+    assert not table.where(ClassAd(), demand, clock=lambda: 50.0, standing=True).any()
+    assert table.where(ClassAd(), demand, clock=lambda: 150.0, standing=True).all()
+
+
+def test_an_element_that_answers_by_the_jobs_attributes_answers_each_job() -> None:
+    (record,) = table_of(1).records
+    ad = record.ad.copy()
+    ad.set("Wants", parse_expression('other.Owner == "ada"'))
+    table, demand = Table([replace(record, ad=ad)]), parse_expression("other.Wants")
+    for standing in (False, True):
+        for owner, wanted in (("ada", [True]), ("bob", [False]), ("ada", [True])):
+            found = table.where(parse(f'[Owner = "{owner}"]'), demand, standing=standing)
+            assert found.tolist() == wanted
+
+
 def test_a_table_keeps_no_more_than_it_may_and_forgets_what_was_not_asked_for_longest() -> None:
     cache = Cache(limit=10_000)
     for number in range(100):
@@ -228,3 +249,33 @@ def test_ranks_of_large_integers_are_compared_exactly() -> None:
     assert [each.rank for each in ranking.best()] == [large + 1]
     assert ranking[0].ce_id == "ce1"
     assert [each.ce_id for each in ranking[1:]] == ["ce0", "ce2"]
+
+
+# -- the proof ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_evaluator_has_nothing_against_what_matches_and_something_against_the_rest(element: Records) -> None:
+    snapshot = Snapshot((*element("a", free_job_slots=5), *element("b", free_job_slots=1)))
+    user = User("/CN=Ada", (Fqan.parse("/vo"),))
+    job = Job(parse("[Requirements = other.GlueCEStateFreeJobSlots > 2; Rank = other.GlueCEStateFreeJobSlots]"))
+    (good,) = match(job, snapshot, user).candidates
+    assert objection(job, good, user, WMS_REQUIREMENTS) == ""
+    other = replace(good, record=snapshot.records[1])
+    assert "does not meet other.GlueCEStateFreeJobSlots > 2" in objection(job, other, user, WMS_REQUIREMENTS)
+    assert "does not meet" in objection(job, good, user, parse_expression("false"))
+    assert "is 5 on" in objection(job, replace(good, rank=6), user, WMS_REQUIREMENTS)
+    assert "does not admit" in objection(job, good, User("/CN=Bob"), WMS_REQUIREMENTS)
+    moody = Job(parse("[Requirements = time() < 5; Rank = random()]"))
+    assert objection(moody, good, user, WMS_REQUIREMENTS) == ""
+
+
+def test_a_table_that_is_wrong_sends_no_job_astray(make_world: Callable[..., Any], element: Records, caplog) -> None:
+    snapshot = Snapshot((*element("one.example.org", free_job_slots=1), *element("two.example.org", free_job_slots=9)))
+    column = snapshot.table.column("gluecestatefreejobslots")
+    column.codes[:] = column.codes[::-1].copy()  # each has the other's number
+    world = make_world(snapshot=snapshot)
+    job = world.submit("job", extra="Requirements = other.GlueCEStateFreeJobSlots > 5;")
+    while world.get(job).phase is not Phase.RUNNING:
+        world.step(job)
+    assert world.get(job).ce_id.startswith("two.example.org")
+    assert "the table and the evaluator disagree" in caplog.text
