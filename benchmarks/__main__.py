@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import chains, commands, disk, jobs, matching, wmproxy_requests
+from benchmarks import chains, commands, disk, jobs, matching, pull, wmproxy_requests
 from benchmarks.figure import Figure, table
 from benchmarks.scratchnode import ScratchNode
 from grid.errors import GridError
@@ -36,6 +36,10 @@ BENCHMARKS: Final[dict[str, tuple[str, _Measure]]] = {
     "matching": (
         "matches of jobs with thousands of computing elements, beside classad2",
         lambda node, quick: matching.measure_matching(quick),
+    ),
+    "pull": (
+        "a grid of 500 and 5 000 computing elements bought while jobs are matched, beside ldapsearch",
+        lambda node, quick: pull.measure_pull(node.layout.root.parent, quick),
     ),
     "getversion": ("getVersion in process, over kept and new connections", wmproxy_requests.measure_get_version),
     "register": ("durable jobRegister, the same", wmproxy_requests.measure_register),

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from broker.parcels import ParcelError, ParcelReader
+from broker.parcels import Nodes, ParcelError, Receiver
 from broker.purchase import STATES, STORED, Order, Receipt, Values
 from grid.errors import InternalFailure
 from infosys.ce_ads import CeRecord
@@ -55,11 +55,15 @@ class Goods:
 class Errand:
     """One purchase in a process of its own.
 
+    :param nodes: of the source's purchase before.
     :param expecting: called with the number of records before the first of them comes.
     """
 
-    def __init__(self, order: Order, expecting: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(
+        self, order: Order, expecting: Callable[[int], None] = lambda _: None, nodes: Nodes | None = None
+    ) -> None:
         self._order = order
+        self._nodes = nodes or Nodes()
         self._expecting = expecting
         self._seconds = order.source.timeout * (1 if order.kind == STATES else ANSWERS) + ASSEMBLING
         self._lock = threading.Lock()
@@ -115,11 +119,11 @@ class Errand:
         with contextlib.suppress(BrokenPipeError):  # then its stream ends at once, which is told below
             process.stdin.write(json.dumps(order).encode() + b"\n")
             process.stdin.close()
-        reader = ParcelReader(_Pipe(process.stdout.fileno(), deadline))
+        receiver = Receiver(_Pipe(process.stdout.fileno(), deadline), self._nodes)
         goods = Goods()
         while True:
             try:
-                kind, content = reader.parcel()
+                kind, content = receiver.receive()
             except ParcelError as error:
                 raise PurchaseFailed(self._ended(process, error)) from error
             except TimeoutError:

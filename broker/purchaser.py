@@ -17,7 +17,7 @@ import resource
 import signal
 import sys
 
-from broker.parcels import ParcelWriter
+from broker.parcels import Sender
 from broker.purchase import Order, buy
 from grid.errors import GridError
 
@@ -39,12 +39,12 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (order.memory, order.memory))
     gc.disable()  # nothing here is a cycle, and all of it goes with the process
     with os.fdopen(os.dup(1), "wb", 256 << 10) as out:
-        writer = ParcelWriter(out)
+        sender = Sender(out)
         try:
             for parcel in buy(order):
-                writer.dump(parcel)
+                sender.send(parcel)
         except GridError as error:
-            writer.dump(("failed", error.description))
+            sender.send(("failed", error.description))
         except MemoryError:
             room = f"{order.memory >> 20} MiB"
             sys.stderr.write(f"the answer of {order.source.url} does not fit into {room}\n")
@@ -52,7 +52,7 @@ def main() -> int:
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 return 4
-            writer.dump(("failed", f"The purchase from {order.source.url} failed: {error}"))
+            sender.send(("failed", f"The purchase from {order.source.url} failed: {error}"))
     return 0
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from broker.errand import Goods
+from broker.parcels import Nodes
 from broker.purchase import STATE, Receipt, Values, state_of
 from broker.source import InformationSource
 from infosys.ce_ads import CeRecord
@@ -52,6 +53,7 @@ class Shelf:
     :ivar answered: whether it has answered since this program was started.
     :ivar due: whether everything must be bought next time.
     :ivar empty: whether its last answer held no computing element.
+    :ivar nodes: the nodes of its records.
     :ivar seen: the moments of records that the last good answer lacked; all others were seen at :attr:`good_at`.
     """
 
@@ -75,6 +77,7 @@ class Shelf:
     failures: int = 0
     empty: bool = False
     states: dict[str, Values] = field(default_factory=dict)
+    nodes: Nodes = field(default_factory=Nodes)
 
     @property
     def current(self) -> bool:

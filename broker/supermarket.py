@@ -294,7 +294,7 @@ class Supermarket:
         if shelf.good_at is None and picture is not None and picture.exists():
             source = replace(source, timeout=min(source.timeout, _FIRST_TIMEOUT))  # there is something to show
         try:
-            goods = self._sent(Order(source, kind, picture, self._memory, shelf.receipt.holders))
+            goods = self._sent(Order(source, kind, picture, self._memory, shelf.receipt.holders), shelf)
         except PurchaseFailed as error:
             if shelf.failure != error.description:
                 log.warning("%s", error.description)
@@ -333,7 +333,7 @@ class Supermarket:
         if picture is None or not picture.exists():
             return
         try:
-            goods = self._sent(Order(shelf.source, STORED, picture, self._memory))
+            goods = self._sent(Order(shelf.source, STORED, picture, self._memory), shelf)
         except PurchaseFailed as error:
             log.warning("%s", error.description)
             return
@@ -345,8 +345,10 @@ class Supermarket:
         shelf.take_whole(goods, self._wanted(goods.records), taken, stored=True)
         log.warning("%d records of %s come from the picture on disk", len(shelf.records), shelf.source.url)
 
-    def _sent(self, order: Order) -> Goods:
-        errand = Errand(order, self._collector.expecting)
+    def _sent(self, order: Order, shelf: Shelf) -> Goods:
+        if order.kind != STATES:
+            shelf.nodes.turn()
+        errand = Errand(order, self._collector.expecting, shelf.nodes)
         self._errands.add(errand)
         try:
             if self._closed.is_set():

@@ -21,6 +21,7 @@ from broker import purchase
 from broker.errand import Errand, PurchaseFailed
 from broker.purchase import STATES, WHOLE, Order
 from broker.settings import BrokerSettings
+from broker.shelf import Shelf
 from broker.source import InformationSource
 from broker.supermarket import Snapshot, Supermarket
 from grid.errors import ConfigurationError
@@ -77,9 +78,9 @@ def bought(shop: Supermarket) -> list[str]:
     made: list[str] = []
     real = shop._sent
 
-    def sent(order: Order) -> object:
+    def sent(order: Order, shelf: Shelf) -> object:
         made.append(order.kind)
-        return real(order)
+        return real(order, shelf)
 
     shop._sent = sent  # type: ignore[method-assign, assignment]
     return made
@@ -109,6 +110,22 @@ def test_equal_values_are_one_node_after_the_hand_over(bdii: LdapServer) -> None
             record.ad.get("GlueHostApplicationSoftwareRunTimeEnvironment") for record in shop.snapshot().records
         )
         assert first is second
+
+
+def test_what_did_not_change_is_the_same_node_after_the_next_purchase(bdii: LdapServer) -> None:
+    with market(bdii) as shop:
+        before = shop.snapshot().records
+        bdii.publish(synthetic.entries(SITE, moment=40))
+        after = shop.refresh_now().records
+        changed = set()
+        for old, new in zip(before, after, strict=True):
+            for name in old.ad:
+                same = old.ad.get(name) is new.ad.get(name)
+                if name in ("storage", "CloseStorageElements"):
+                    continue  # ads are not compared
+                assert same == (old.ad.get(name) == new.ad.get(name)), name
+                changed |= set() if same else {name}
+        assert changed <= set(purchase.STATE)
 
 
 # -- what changes by the minute

@@ -1,0 +1,240 @@
+"""Buying a whole grid: how long it takes, what it takes of memory, and how long matchmaking stands still meanwhile.
+
+    python -m benchmarks.pull serve SITES     serve a made-up grid until standard input ends
+    python -m benchmarks.pull probe URL       buy it while jobs are matched; prints one JSON object
+
+The server, the broker's part and ldapsearch are processes of their own, as in service.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.figure import Figure, Limit
+from broker.job import Job
+from broker.matchmaker import match
+from broker.source import InformationSource
+from broker.stocktaking import memory
+from broker.supermarket import Supermarket
+from grid.errors import GridError
+from grid.fqan import Fqan
+from infosys import synthetic
+from infosys.access import User
+from infosys.entry import to_ldif
+from infosys.server import LdapServer
+from jdl.parser import parse
+
+BASE: Final = "mds-vo-name=local,o=grid"
+USER: Final = User("/DC=org/CN=Bench", (Fqan.parse("/testvo"),))
+JDL: Final = """[ Executable = "/bin/true";
+  Requirements = other.GlueHostMainMemoryRAMSize >= {memory} && other.GlueCEPolicyMaxWallClockTime > {minutes}
+    && Member("GCC-8.5.0", other.GlueHostApplicationSoftwareRunTimeEnvironment);
+  Rank = other.GlueCEStateFreeJobSlots; ]"""
+CALM: Final = 3.0
+"""Seconds of matching without a purchase beside it."""
+_ROUNDS: Final = 2
+_START: Final = 120.0
+
+
+class PullFailure(GridError):
+    """The measurement could not be made."""
+
+    default_code = 1205
+
+
+def measure_pull(scratch: Path, quick: bool) -> list[Figure]:
+    """Grids of 500 and 5 000 computing elements, from our server and, where it is installed, from slapd."""
+    figures: list[Figure] = []
+    for sites in (100,) if quick else (100, 1000):
+        with _served(["serve", str(sites)]) as url:
+            figures += _figures(f"{sites * 5} CEs", url)
+        if shutil.which("slapd") and Path("/etc/bdii/bdii-top-slapd.conf").exists():
+            with _slapd(scratch, sites) as url:
+                figures += _figures(f"{sites * 5} CEs, slapd", url)
+    return figures
+
+
+def _figures(name: str, url: str) -> list[Figure]:
+    bare = _ldapsearch(url)
+    found = json.loads(_run([sys.executable, "-m", "benchmarks.pull", "probe", url]))
+    calm, busy = found["calm"], found["busy"]
+    return [
+        Figure(f"purchase of everything, {name}", found["whole"], "s", (bare, Limit("entries", found["entries"]))),
+        Figure(f"  reading alone, {name}", found["read"], "s", (bare,)),
+        Figure(f"look at states, {name}", found["states"], "s", (bare,)),
+        Figure(f"match beside it, median, {name}", busy["p50"], "ms", (Limit("without it", calm["p50"]),)),
+        Figure(f"  99 of 100, {name}", busy["p99"], "ms", (Limit("without it", calm["p99"]),)),
+        Figure(f"  the longest, {name}", busy["max"], "ms", (Limit("without it", calm["max"]),)),
+        Figure(f"broker's memory with it, {name}", found["after"], "MiB", (Limit("without it", found["before"]),)),
+        Figure(f"  at most, {name}", found["peak"], "MiB", (Limit("with it", found["after"]),)),
+        Figure(f"purchaser's memory at most, {name}", found["purchaser"], "MiB"),
+    ]
+
+
+def _ldapsearch(url: str) -> Limit:
+    program = shutil.which("ldapsearch")
+    if program is None:
+        return Limit("ldapsearch of everything", 0.0, "ldapsearch is not installed")
+    best = 1e9
+    for _ in range(_ROUNDS):
+        began = time.perf_counter()
+        _run([program, "-x", "-LLL", "-o", "ldif-wrap=no", "-E", "!pr=1000/noprompt", "-H", url, "-b", BASE])
+        best = min(best, time.perf_counter() - began)
+    return Limit("ldapsearch of everything", best)
+
+
+def _run(arguments: list[str]) -> bytes:
+    done = subprocess.run(arguments, capture_output=True, timeout=600)
+    if done.returncode:
+        raise PullFailure(f"{arguments[0]} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}")
+    return done.stdout
+
+
+@contextlib.contextmanager
+def _served(arguments: list[str]) -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.pull", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        if process.stdin is None or process.stdout is None:
+            raise PullFailure("the server has no pipes")
+        url = process.stdout.readline().decode().strip()
+        if not url:
+            raise PullFailure("the server of the grid did not start")
+        yield url
+    finally:
+        process.kill()
+        for end in (process.stdin, process.stdout):
+            if end is not None:
+                end.close()
+        process.wait()
+
+
+@contextlib.contextmanager
+def _slapd(scratch: Path, sites: int) -> Iterator[str]:
+    """The grid in OpenLDAP's server, with the schema and the configuration of Debian's BDII."""
+    with tempfile.TemporaryDirectory(prefix="slapd-", dir=scratch) as name:
+        place = Path(name)
+        for part in ("grid", "glue", "stats", "run"):
+            (place / part).mkdir()
+        text = Path("/etc/bdii/bdii-slapd.conf").read_text()
+        text = text.replace("/run/bdii/db", str(place / "run")).replace("/var/lib/bdii/db", str(place))
+        text = "".join(
+            line + ("maxsize 1073741824\n" if line.startswith("directory") else "") for line in text.splitlines(True)
+        )
+        (place / "slapd.conf").write_text(text)
+        (place / "grid.ldif").write_text(_roots() + to_ldif(synthetic.entries(sites)))
+        config = ["-f", str(place / "slapd.conf")]
+        _run(["slapadd", "-q", *config, "-b", "o=grid", "-l", str(place / "grid.ldif")])
+        port = _free_port()
+        url = f"ldap://127.0.0.1:{port}"
+        process = subprocess.Popen(
+            ["slapd", *config, "-h", url, "-d", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            _until_it_answers(url)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _roots() -> str:
+    """The entries above all sites."""
+    lines = ["dn: o=grid\nobjectClass: organization\no: grid\n"]
+    lines.append("dn: mds-vo-name=local,o=grid\nobjectClass: MDS\nmds-vo-name: local\n")
+    return "\n".join(lines) + "\n"
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _until_it_answers(url: str) -> None:
+    deadline = time.monotonic() + _START
+    while time.monotonic() < deadline:
+        asked = subprocess.run(["ldapsearch", "-x", "-H", url, "-b", "o=grid", "-s", "base"], capture_output=True)
+        if asked.returncode == 0:
+            return
+        time.sleep(0.2)
+    raise PullFailure(f"{url} does not answer")
+
+
+def serve(sites: int) -> None:
+    """Serve the grid until standard input ends."""
+    with LdapServer("127.0.0.1:0") as server:
+        server.publish(synthetic.entries(sites))
+        print(server.url, flush=True)
+        sys.stdin.read()
+
+
+def probe(url: str) -> dict[str, Any]:
+    """Buy while matching; times in s, of matches in ms, memory in MiB."""
+    before = memory()["resident"]
+    source = InformationSource(url, BASE, timeout=300.0)
+    with Supermarket([source], refresh=1e6, whole_refresh=1e6) as shop:
+        calm = _matched(shop, lambda: time.sleep(CALM))
+        resident = memory()["resident"]
+        busy = _matched(shop, lambda: _repeated(shop.refresh_now))
+        (whole,) = shop.bills()
+        shop._buy_due()  # what the scheduler calls
+        (bill,) = shop.bills()
+    receipt = whole.receipt
+    mib = 1 << 20
+    return {
+        "whole": whole.seconds,
+        "read": receipt.read_seconds,
+        "states": bill.refresh_seconds,
+        "entries": receipt.entries,
+        "calm": calm,
+        "busy": busy,
+        "before": before / mib,
+        "after": resident / mib,
+        "peak": memory()["peak"] / mib,
+        "purchaser": receipt.peak_memory / mib,
+    }
+
+
+def _repeated(buy: Callable[[], object]) -> None:
+    for _ in range(_ROUNDS):
+        buy()
+
+
+def _matched(shop: Supermarket, beside: Callable[[], object]) -> dict[str, float]:
+    """Match jobs, no two alike, while something else is done; median, 99th of a hundred and maximum in ms."""
+    other = threading.Thread(target=beside)
+    taken: list[float] = []
+    number = 0
+    other.start()
+    while other.is_alive():
+        number += 1
+        began = time.perf_counter()
+        job = Job(parse(JDL.format(memory=1024 + number % 9000, minutes=number % 3000)))
+        if not match(job, shop.snapshot(), USER).candidates and number % 3000 < 20:
+            raise PullFailure("no computing element matches")
+        taken.append((time.perf_counter() - began) * 1000)
+    other.join()
+    taken.sort()
+    return {"p50": taken[len(taken) // 2], "p99": taken[len(taken) * 99 // 100], "max": taken[-1], "count": len(taken)}
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    if sys.argv[1:2] == ["serve"]:
+        serve(int(sys.argv[2]))
+    else:
+        print(json.dumps(probe(sys.argv[2])))
