@@ -74,10 +74,10 @@ class MatchResult:
 
     @property
     def headline(self) -> str:
-        """What gLite WMS says of a job without a candidate; users and their scripts know these sentences."""
+        """What gLite WMS says of a job that waits; users and their scripts know these sentences."""
         if self.problem:
             return f"BrokerHelper: {self.problem}"
-        return UNRANKABLE if self.unranked else NO_MATCH
+        return UNRANKABLE if self.unranked and not self.candidates else NO_MATCH
 
     @property
     def elements(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -41,7 +42,6 @@ log = logging.getLogger("wms.broker")
 class Placement:
     """The element for a request, or why there is none now.
 
-    :ivar slots: how many the job takes there.
     :ivar jdl: the description that the element gets.
     :ivar matched: the match as the queue keeps it (:mod:`broker.matched`).
     :ivar reason: why the request waits; it begins with a sentence of gLite's.
@@ -50,7 +50,6 @@ class Placement:
     """
 
     candidate: Candidate | None = None
-    slots: int = 1
     jdl: str = ""
     matched: str = ""
     reason: str = ""
@@ -73,10 +72,11 @@ class Placements:
         self._forwarding = forwarding_of(settings)
         self._rng = random.Random()
         self._matches = Matches()
+        self._choosing = threading.Lock()
         self._chooser = Chooser(ledger.standings, ledger.traffic, self._wms_requirements, self._rng)
 
     def place(self, request: Request) -> Placement:
-        """Find an element.
+        """Find an element; from then on the job counts as on its way there, until a step ends it elsewhere.
 
         :raises GridError: when the description cannot be read (any more).
         """
@@ -88,7 +88,11 @@ class Placements:
         if not result.candidates:
             return Placement(reason=self._reason(key, job, user, snapshot, result.headline, data), kind=kind)
         seen_at = snapshot.taken_at.timestamp() - self._settings.information_delay
-        choice = self._chooser.choose(job, result, seen_at, self._matches.memo(key, user, snapshot))
+        memo = self._matches.memo(key, user, snapshot)
+        with self._choosing:  # who chooses next sees this job on its way: an element on trial gets one at a time
+            choice = self._chooser.choose(job, result, seen_at, memo)
+            if choice.candidate is not None:
+                self._ledger.traffic.sent(choice.candidate.ce_id, str(request.job), job.slots)
         if choice.candidate is None:
             filled = any(each.until is None for each in choice.aside)
             if kind is not None:
@@ -103,7 +107,7 @@ class Placements:
                 return Placement(reason=f"BrokerHelper: {error.description}")
         told = self._for_the_lrms(job, chosen.record)
         jdl = adapt(job.ad, chosen.ce_id, request.sequence_code, told, brokerinfo.uri(job)).text()
-        return Placement(chosen, job.slots, jdl, kept(result, chosen, time.time()))
+        return Placement(chosen, jdl, kept(result, chosen, time.time()))
 
     def _result(
         self,

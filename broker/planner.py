@@ -147,7 +147,6 @@ class Planner:
             "matched": placement.matched,
             "next_try": now,
         }
-        self._ledger.traffic.sent(choice.ce_id, str(request.job), placement.slots)
         if not self._ledger.step(request, trail, **values):
             self._ledger.traffic.ended(str(request.job))
             return None

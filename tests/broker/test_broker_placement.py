@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -75,6 +76,20 @@ def test_a_job_waits_for_the_only_element_that_fits_and_says_until_when_and_why(
     assert world.ledger.standings.of(ONE).failures == 0
     second = world.submit("second")
     assert world.step(second).phase is Phase.RUNNING
+
+
+def test_threads_that_choose_at_once_send_an_element_on_trial_one_job(make_world, element):
+    world = make_world(snapshot=Snapshot(element("one.example.org", free_job_slots=10)), hold=0.3)
+    for number in range(3):
+        _, ce, name = world.running(f"bad{number}")
+        ce.go(name, CreamState.DONE_FAILED, infrastructure=True, failure_reason="no disk")
+        world.take()
+    time.sleep(0.35)
+    requests = [world.get(world.submit(f"job{number}")) for number in range(16)]
+    world.ledger.standings.rules = replace(world.ledger.standings.rules, hold=30.0)
+    with ThreadPoolExecutor(8) as pool:
+        placed = list(pool.map(world.planner._placements.place, requests))
+    assert sum(each.candidate is not None for each in placed) == 1
 
 
 @pytest.mark.parametrize(
