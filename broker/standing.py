@@ -87,7 +87,7 @@ class Standing:
             outcomes=self.outcomes + 1,
             changed=now,
             slots=_counted(self.slots, good, now, rules),
-            reason=self.reason if good else reason[:MAX_REASON],
+            reason=self.reason if good else _plain(reason),
             refused=sign is Sign.REFUSED and (self.refused or not self.failures),
         )
         held = now < self.held_until
@@ -130,6 +130,12 @@ class Standing:
         first = _slot(now - rules.window, rules) + 1
         live = [each for each in self.slots if each[0] >= first]
         return sum(good for _, good, _ in live), sum(failed for _, _, failed in live)
+
+
+def _plain(reason: str) -> str:
+    """Somebody else's words, on one line: they go into logs and into reasons that users read."""
+    words = "".join(each if each.isprintable() else " " for each in reason[: 4 * MAX_REASON]).split()
+    return " ".join(words)[:MAX_REASON]
 
 
 def _slot(moment: float, rules: StandingRules) -> int:

@@ -88,6 +88,11 @@ def test_a_job_of_before_that_goes_well_does_not_end_the_time_aside() -> None:
     assert during.on_trial(held.held_until + 1)
 
 
+def test_the_words_of_an_element_stay_on_one_line() -> None:
+    standing = Standing("ce").after(Sign.FAILED, "no\n disk\x1b[31m\x00 left" + "\n" * 9, NOW, RULES)
+    assert standing.reason == "no disk [31m left"
+
+
 def test_a_job_that_is_taken_ends_what_refusals_began_but_no_black_hole() -> None:
     refusing = fared("xxx")
     assert refusing.held(NOW + 3)

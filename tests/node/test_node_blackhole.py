@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-JOB = '[ Executable = "/bin/true"; Requirements = true; Rank = 1; ]'
+JOB = '[ Executable = "/bin/true"; Requirements = other.GlueHostMainMemoryRAMSize > 1; Rank = 1; ]'
+"""Its Requirements go to the element too, as CeRequirements."""
 BROKEN = """#!/bin/sh
 case "$*" in *-c*) exit 0;; esac
 exit 1
