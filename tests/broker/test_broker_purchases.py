@@ -28,7 +28,9 @@ from grid.errors import ConfigurationError
 from infosys import synthetic
 from infosys.ce_ads import CeRecord, assemble
 from infosys.entry import Entry
+from infosys.glue2_ads import assemble2, merge
 from infosys.server import LdapServer
+from infosys.synthetic2 import entries2
 
 SITE = 4
 """Sites of the grid that most tests buy: 20 computing elements."""
@@ -572,3 +574,52 @@ def test_settings_that_cannot_work_are_refused(tmp_path: Path) -> None:
     for url, schema, timeout in (("http://a", "auto", 3.0), ("ldap://a", "1.4", 3.0), ("ldap://a", "auto", 0.0)):
         with pytest.raises(ConfigurationError):
             InformationSource(url, schema=schema, timeout=timeout)
+
+
+# -- GLUE 2.0
+
+
+@pytest.fixture(scope="module")
+def glue2_grid() -> list[Entry]:
+    return list(entries2(SITE))
+
+
+def of_schema(server: LdapServer, schema: str) -> Supermarket:
+    source = InformationSource(server.url, "mds-vo-name=local,o=grid", schema=schema, timeout=5.0)
+    return Supermarket([source], refresh=1e6, whole_refresh=1e6)
+
+
+@pytest.mark.parametrize("schema", ["auto", "2.0", "both"])
+def test_a_source_that_publishes_glue_2_alone_is_read(glue2_grid: list[Entry], schema: str) -> None:
+    with LdapServer("127.0.0.1:0") as server:
+        server.publish(glue2_grid)
+        with of_schema(server, schema) as shop:
+            assert texts(shop.snapshot().records) == texts(assemble2(glue2_grid).records)
+            (bill,) = shop.bills()
+            assert bill.schema == ("both" if schema == "both" else "2.0")
+            kinds = bought(shop)
+            looked(shop)
+            assert kinds == []  # there is no small question for GLUE 2.0; everything is bought in its period
+
+
+@pytest.mark.parametrize(("schema", "asked"), [("auto", "1.3"), ("1.3", "1.3"), ("2.0", "2.0"), ("both", "both")])
+def test_of_both_schemas_what_is_asked_for_counts(
+    grid: list[Entry], glue2_grid: list[Entry], schema: str, asked: str
+) -> None:
+    with LdapServer("127.0.0.1:0") as server:
+        server.publish([*grid, *glue2_grid])
+        with of_schema(server, schema) as shop:
+            one, two = assemble(grid).records, assemble2(glue2_grid).records
+            expected = {"1.3": one, "2.0": two, "both": merge(one, two)}[asked]
+            assert texts(shop.snapshot().records) == texts(expected)
+            assert any("GLUE2" in record.ad for record in shop.snapshot().records) == (asked != "1.3")
+
+
+def test_a_stored_picture_holds_glue_2_too(grid: list[Entry], glue2_grid: list[Entry], tmp_path: Path) -> None:
+    with LdapServer("127.0.0.1:0") as server:
+        server.publish([*grid, *glue2_grid])
+        source = InformationSource(server.url, "mds-vo-name=local,o=grid", schema="both", timeout=2.0)
+        with Supermarket([source], refresh=1e6, whole_refresh=1e6, pictures=tmp_path) as shop:
+            whole = texts(shop.snapshot().records)
+    with Supermarket([source], refresh=1e6, whole_refresh=1e6, pictures=tmp_path) as shop:
+        assert texts(shop.snapshot().records) == whole
