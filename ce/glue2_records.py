@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -249,7 +249,7 @@ class Glue2Records:
         shown = state(queue, seen.now, own)
         wall = queue.max_wall_minutes * 60 if queue.max_wall_minutes else None
         cpu = queue.max_cpu_minutes * 60 if queue.max_cpu_minutes else None
-        name = _NOT_IN_IDS.sub("_", rule.partition(":")[2] if ":" in rule[:5] else rule).strip("_") or "nobody"
+        name = _names(queue.access_rules).get(rule, "nobody")
         return ComputingShare(
             **{**self._common, "other_info": (*self._common["other_info"], f"CREAMCEId={self._settings.ce_id(queue)}")},
             id=f"{queue.name}_{name}_{self._service_id}",
@@ -323,3 +323,13 @@ class Glue2Records:
                 computing_service_id=self._service_id,
                 storage_service_id=each.se_id,
             )
+
+
+def _names(rules: Sequence[str]) -> dict[str, str]:
+    """What each rule is called in identifiers: its VO or FQAN, and a number where two would be called alike."""
+    found: dict[str, str] = {}
+    for rule in rules:
+        bare = _NOT_IN_IDS.sub("_", rule.partition(":")[2] if ":" in rule[:5] else rule).strip("_") or "any"
+        count = sum(name == bare or name.startswith(f"{bare}~") for name in found.values())
+        found.setdefault(rule, f"{bare}~{count + 1}" if count else bare)
+    return found

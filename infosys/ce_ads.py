@@ -213,7 +213,10 @@ class _Assembler:
             self._writer.fill(own, view, skip=("GlueChunkKey", "GlueForeignKey"))
             # what the element denies and no view takes over is denied by all of it
             granted = tuple(dict.fromkeys((*view.values(_RULES), *denied)))
-            records.append(self._record(f"{ce_id}/{local.removeprefix('/')}", ce_id, own, granted, site))
+            name = f"{ce_id}/{local.removeprefix('/')}"
+            if any(each.key == name for each in records):
+                name = f"{ce_id}/{local}"  # a VO and the VO's group are two views
+            records.append(self._record(name, ce_id, own, granted, site))
         return records
 
     def _cluster(self, key: names.Key, entry: Entry, shelf: _Shelf) -> Entry | None:

@@ -132,9 +132,8 @@ def _completed(
     by_key: Mapping[str, CeRecord],
     by_rules: Mapping[tuple[str, frozenset[str]], CeRecord],
 ) -> CeRecord:
-    found = by_key.get(names.fold(record.key)) or by_rules.get(
-        (names.fold(record.ce_id), frozenset(record.access_rules))
-    )
+    same = (names.fold(record.ce_id), frozenset(record.access_rules))
+    found = by_rules.get(same) or by_key.get(names.fold(record.key))
     if found is None or not same_site(record.site, found.site):
         return record
     ad = record.ad.copy()
@@ -170,7 +169,7 @@ class _Assembler:
     def assemble(self, entries: Iterable[Entry]) -> Assembly:
         shelf = self._sorted(entries)
         found: dict[str, CeRecord] = {}
-        owners: dict[str, Node] = {}
+        owners: dict[str, tuple[Node, Node]] = {}
         for service in shelf.services.values():
             pairs = (
                 (endpoint, share)
@@ -187,17 +186,26 @@ class _Assembler:
         return Assembly(with_close_storage(found.values(), by_id(storage)), storage, tuple(self._writer.problems))
 
     def _choose(
-        self, record: CeRecord, service: Node, share: Node, found: dict[str, CeRecord], owners: dict[str, Node]
+        self,
+        record: CeRecord,
+        service: Node,
+        share: Node,
+        found: dict[str, CeRecord],
+        owners: dict[str, tuple[Node, Node]],
     ) -> None:
         """Take the record unless a better one has its key; of a share behind two endpoints the first counts."""
-        key = names.fold(record.key)
-        rival = found.setdefault(key, record)
-        owner = owners.setdefault(key, service)
-        if owner is service:
-            return
-        if self._trust(record) > self._trust(rival):
-            found[key], owners[key] = record, service
-        self._writer.note(f"{record.key} is published twice, the other time by {share.entry.dn}")
+        whole = record.access_rules[0].partition(":")[2] if record.access_rules else share.id
+        for name in (record.key, f"{record.ce_id}/{whole}", f"{record.ce_id}/{share.id}"):
+            key = names.fold(name)
+            owner = owners.setdefault(key, (service, share))
+            if owner == (service, share):
+                found.setdefault(key, replace(record, key=name))
+                return
+            if owner[0] is not service:
+                if self._trust(record) > self._trust(found[key]):
+                    found[key], owners[key] = record, (service, share)
+                self._writer.note(f"{record.key} is published twice, the other time by {share.entry.dn}")
+                return
 
     def _trust(self, record: CeRecord) -> bool:
         """Whether the endpoint of a record is on the host that its CE id names."""

@@ -80,7 +80,7 @@ class PublishedService:
         try:
             with socket.create_connection((host, port), PROBE_SECONDS):
                 return True
-        except OSError:
+        except (OSError, UnicodeError):  # a name that is none cannot be resolved
             return False
 
     def glue1(self, site: str, suffix: str, *, answering: bool, started: str) -> list[Entry]:

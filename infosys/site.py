@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,13 +47,13 @@ class SiteSettings:
         return Site(
             unique_id=self.name,
             name=self.name,
-            description=self.description,
+            description=_ascii(self.description),
             web=self.web,
             email=_uri(self.contact),
             user_support=_uri(self.support_contact or self.contact),
             system_administrator=_uri(self.administrator_contact or self.contact),
             security=_uri(self.security_contact or self.contact),
-            location=", ".join(each for each in (self.place, self.country) if each),
+            location=_ascii(", ".join(each for each in (self.place, self.country) if each)),
             latitude="" if self.latitude is None else f"{self.latitude:g}",
             longitude="" if self.longitude is None else f"{self.longitude:g}",
         ).entries(suffix)
@@ -111,3 +112,8 @@ class SiteSettings:
 
 def _uri(contact: str) -> str:
     return f"mailto:{contact}" if "@" in contact and ":" not in contact else contact
+
+
+def _ascii(text: str) -> str:
+    """A text without accents: GLUE 1.3 has IA5 strings alone, and LDAP servers refuse others."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

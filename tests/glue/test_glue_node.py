@@ -24,7 +24,7 @@ SITE = """\
 [site]
 web = "https://www.example.org/"
 contact = "grid@example.org"
-place = "Berlin"
+place = "Köln"
 country = "Germany"
 latitude = 52.5
 longitude = 13.4
@@ -36,7 +36,7 @@ version = "1.0"
 
 #"""
 QUEUE = """\
-access = ["VO:testvo", "VOMS:/testvo/Role=production", "DENY:/testvo/Role=bad"]
+access = ["VO:testvo", "VOMS:/testvo/Role=production", "VOMS:/testvo", "DENY:/testvo/Role=bad"]
 software = ["GLITE-3_2_0"]
 close_storage = ["se.example.org=/mnt", "other.example.org"]
 si00 = 2500
@@ -98,7 +98,7 @@ def test_both_schemas_tell_of_the_same_queue(entries):
     one, two = assemble(first), assemble2(second)
     assert (one.problems, two.problems) == ((), ())
     assert {record.key for record in one.records} == {record.key for record in two.records}
-    assert len(one.records) == 2
+    assert len(one.records) == 3
     own = {record.key: record for record in two.records}
     for record in one.records:
         other = own[record.key]

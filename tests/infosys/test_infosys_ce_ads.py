@@ -191,3 +191,14 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
 def test_no_directory_breaks_the_assembly(pairs: list[tuple[str, dict[str, tuple[str, ...]]]]) -> None:
     for record in assemble(Entry(dn, attributes) for dn, attributes in pairs).records:
         assert record.ad.text()
+
+
+def test_a_vo_and_its_group_are_two_views(grid: list[Entry]) -> None:
+    above = next(entry.dn for entry in grid if entry.dn.startswith(f"GlueCEUniqueID={SHORT}"))
+    views = [
+        Entry(f"GlueVOViewLocalID={name},{above}", {"GlueCEAccessControlBaseRule": (rule,)})
+        for name, rule in (("vo", "VO:vo"), ("/vo", "VOMS:/vo"))
+    ]
+    found = by_key([*grid, *views])
+    assert found[f"{SHORT}/vo"].access_rules == ("VO:vo",)
+    assert found[f"{SHORT}//vo"].access_rules == ("VOMS:/vo",)
