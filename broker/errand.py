@@ -100,7 +100,6 @@ class Errand:
                 [sys.executable, "-P", "-m", "broker.purchaser"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                start_new_session=True,
             )
         try:
             yield process
