@@ -14,13 +14,14 @@ import ssl
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from broker.errors import CeJobUnknown, CeRefused, CeUnreachable
 from broker.settings import BrokerSettings
+from grid.codes import fault_of
 from grid.errors import GridError, InvalidArgument
 from grid.states import CreamState
 from gsi.credential import Credential
@@ -37,6 +38,8 @@ _CONTEXT_LIFETIME = 60.0
 _REDELEGATE_AFTER = 3600.0
 _MAX_REASON = 4000
 _MAX_NODE = 255
+_OF_THE_JOB = frozenset(("Authentication", "Authorization", "InvalidArgument"))
+"""Kinds of faults that are the description's or the user's matter."""
 _EXIT_CODE = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -129,7 +132,8 @@ class ComputingElements:
             if result.get("DelegationProxyFault") is not None:
                 with self._lock:
                     self._delegated.pop((endpoint, delegation), None)
-            raise CeRefused(endpoint, _fault_text(result) or "it gives no job identifier")
+            text = _fault_text(result) or "it gives no job identifier"
+            raise CeRefused(endpoint, text, about_job=_about_job(result))
         return str(result["jobId"]["id"])
 
     def start(self, endpoint: str, proxy: Path, ce_job: str) -> None:
@@ -214,7 +218,8 @@ class ComputingElements:
         try:
             context = client_context(self._settings.certificate_directory, credential)
         except (OSError, ssl.SSLError, GridError) as error:
-            raise CeRefused(endpoint, f"the credential {credential.name} cannot be used: {error}") from error
+            text = f"the credential {credential.name} cannot be used: {error}"
+            raise CeRefused(endpoint, text, about_job=True) from error
         client = SoapClient(*contract, f"{endpoint}/{path}", context, self._settings.ce_timeout)
         with self._lock:
             self._clients[key] = (now, client)
@@ -235,8 +240,11 @@ class _translated:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
         if isinstance(error, (CeRefused, CeUnreachable)):
             return  # said already: the credential cannot be used, for example
-        if isinstance(error, (RemoteFault, InvalidArgument)):  # the latter: it cannot even be written as a call
-            raise CeRefused(self._endpoint, error.description) from error
+        if isinstance(error, InvalidArgument):  # it cannot even be written as a call
+            raise CeRefused(self._endpoint, error.description, about_job=True) from error
+        if isinstance(error, RemoteFault):
+            about = error.kind.removesuffix("Fault") in _OF_THE_JOB or fault_of(error.code) in _OF_THE_JOB
+            raise CeRefused(self._endpoint, error.description, about_job=about) from error
         if isinstance(error, (GridError, OSError)):
             text = error.description if isinstance(error, GridError) else str(error)
             raise CeUnreachable(self._endpoint, text) from error
@@ -261,7 +269,14 @@ def _raise_fault(endpoint: str, result: dict[str, Any]) -> None:
     if result.get("JobUnknownFault") is not None:
         raise CeJobUnknown(endpoint, text)
     if text:
-        raise CeRefused(endpoint, text)
+        raise CeRefused(endpoint, text, about_job=_about_job(result))
+
+
+def _about_job(result: Mapping[str, Any]) -> bool:
+    """Whether a fault in a result says that the description or the user is the reason, by its error code."""
+    faults = [value for name, value in result.items() if name.endswith("Fault") and value is not None]
+    codes = [str(fault.get("ErrorCode") or "") for fault in faults]
+    return any(code.isdecimal() and len(code) < 6 and fault_of(int(code)) in _OF_THE_JOB for code in codes)
 
 
 def _event(endpoint: str, number: int, row: dict[str, Any]) -> CeEvent | None:

@@ -74,11 +74,13 @@ class CeRefused(InternalFailure):
 
     :ivar endpoint: its URL.
     :ivar reason: its words.
+    :ivar about_job: it says that the description or the user is the reason, so others may be served well there.
     """
 
-    def __init__(self, endpoint: str, reason: str) -> None:
+    def __init__(self, endpoint: str, reason: str, *, about_job: bool = False) -> None:
         self.endpoint = endpoint
         self.reason = reason
+        self.about_job = about_job
         super().__init__(f"the computing element {endpoint} refuses: {reason}")
 
 

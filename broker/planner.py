@@ -232,7 +232,7 @@ class Planner:
             self._send_elsewhere(request, error)
             return
         except CeRefused as error:
-            self._abandon(request, error.description, fared=Fared(Sign.REFUSED, error.description))
+            self._abandon(request, error.description, fared=_refusal(error))
             return
         point("broker.start.answered")
         trail = self._trail(request)
@@ -299,7 +299,7 @@ class Planner:
 
     def _send_elsewhere(self, request: Request, error: GridError) -> None:
         """The CE did not take the job: that is the infrastructure's failure."""
-        trail, fared = self._trail(request), Fared(Sign.REFUSED, error.description)
+        trail, fared = self._trail(request), _refusal(error)
         trail.hand_over_failed(str(request.ce_endpoint), error.description)
         outcome = after_infrastructure_failure(f"{request.ce_id}: {error.description}", self.attempts(request))
         if outcome.verdict is Verdict.ABORT:
@@ -336,6 +336,13 @@ class Planner:
     def _reload(self, request: Request) -> Request | None:
         with self._ledger.engine.connect() as connection:
             return queue.get(connection, request.job)
+
+
+def _refusal(error: GridError) -> Fared | None:
+    """What a hand-over that failed says of the CE; nothing when it is about the job: others may be served well."""
+    if isinstance(error, CeRefused) and error.about_job:
+        return None
+    return Fared(Sign.REFUSED, error.description)
 
 
 def may_tell(request: Request, now: float) -> bool:

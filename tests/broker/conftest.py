@@ -110,7 +110,7 @@ class FakeCe:
     """What a CE promises (ce/jobs.py), and the ways in which it fails.
 
     :ivar down: no call arrives.  :ivar mute: so many calls act, and their answers are lost.
-    :ivar refusing: names of operations that are refused.
+    :ivar refusing: names of operations that are refused; ``picky``: for the job's sake.
     """
 
     def __init__(self, number: int = 0) -> None:
@@ -118,6 +118,7 @@ class FakeCe:
         self.down = False
         self.mute = 0
         self.refusing: set[str] = set()
+        self.picky = False
         self.logged: list[Event] = []
         self.starts: Counter[str] = Counter()
         self.asked: Counter[str] = Counter()
@@ -208,7 +209,7 @@ class FakeElements:
         if ce.down:
             raise CeUnreachable(endpoint, "connection refused")
         if operation in ce.refusing:
-            raise CeRefused(endpoint, f"no {operation} today")
+            raise CeRefused(endpoint, f"no {operation} today", about_job=ce.picky)
         if ce_job is not None and ce_job not in ce.jobs:
             raise CeJobUnknown(endpoint, f"there is no job {ce_job}")
         answer = act(ce)

@@ -121,6 +121,20 @@ def test_jobs_that_are_cancelled_say_nothing_and_those_that_end_well_do(world):
     assert world.ledger.standings.success(ONE) == 1.0
 
 
+@pytest.mark.parametrize("operation", ["delegate", "register", "start"])
+def test_jobs_that_an_element_refuses_for_their_own_sake_do_not_close_it_to_others(world, operation):
+    first = world.ces[0]
+    first.refusing.add(operation)
+    first.picky = True
+    for number in range(4):
+        world.step(world.submit(f"bad{number}"))
+    assert world.ledger.standings.of(ONE).outcomes == 0
+    first.refusing.clear()
+    good = world.submit("good")
+    until(world, good, Phase.RUNNING)
+    assert world.place(good)[0] is first
+
+
 def test_many_jobs_that_are_lost_together_are_one_failure(world):
     for number in range(5):
         world.running(f"job{number}")
