@@ -26,7 +26,7 @@ from infosys.errors import NameSyntaxError
 from infosys.glue2_alias import Parts, aliases, storage_record, tags_of
 from infosys.schema import Schema, glue2
 from infosys.se_ads import by_id
-from jdl.tree import ClassAd
+from jdl.tree import ClassAd, ListExpr, Literal
 
 GLUE2_BASE: Final = "o=glue"
 GLUE2_FILTER: Final = "(|(objectclass=GLUE2Service)(objectclass=GLUE2Entity))"
@@ -164,7 +164,7 @@ class _Assembler:
     def __init__(self, schema: Schema) -> None:
         self._writer = AdWriter(schema, glue2())
         self._ads: dict[Node, ClassAd] = {}
-        self._tags: dict[tuple[Node, ...], list[str]] = {}
+        self._tags: dict[tuple[Node, ...], ListExpr] = {}
 
     def assemble(self, entries: Iterable[Entry]) -> Assembly:
         shelf = self._sorted(entries)
@@ -282,12 +282,12 @@ class _Assembler:
             ad.set("GlueSiteUniqueID", site)
         return CeRecord(f"{ce_id}/{view}", ce_id, ad, rules, host, endpoint_of(ad, named), site)
 
-    def _tags_of(self, owners: tuple[Node, ...], shelf: Shelf) -> list[str]:
+    def _tags_of(self, owners: tuple[Node, ...], shelf: Shelf) -> ListExpr:
         """The software tags that belong to an environment or its managers; made once."""
         found = self._tags.get(owners)
         if found is None:
             named = (each for owner in owners for each in shelf.of("GLUE2ApplicationEnvironment", owner))
-            found = self._tags[owners] = tags_of(named)
+            found = self._tags[owners] = ListExpr(map(Literal, tags_of(named)))
         return found
 
     def _environment(self, share: Node, managers: list[Node], shelf: Shelf) -> Node | None:

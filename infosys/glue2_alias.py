@@ -15,7 +15,7 @@ from infosys.ce_ads import host_of
 from infosys.ce_id import CeId
 from infosys.se_ads import SeRecord
 from infosys.unknown import is_unknown
-from jdl.tree import ClassAd, Expr
+from jdl.tree import ClassAd, Expr, ListExpr
 from jdl.values import Value
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Parts:
     manager: ClassAd | None
     environment: ClassAd | None
     benchmarks: Sequence[ClassAd]
-    tags: Sequence[str]
+    tags: ListExpr
     close: Sequence[Node]
 
 
@@ -99,7 +99,7 @@ def aliases(parts: Parts, ce_id: str) -> ClassAd:
     state = _state(parts.share.value("ServingState"), parts.endpoint.value("ServingState"))
     if state:
         ad.set("GlueCEStateStatus", state)
-    ad.set("GlueHostApplicationSoftwareRunTimeEnvironment", list(parts.tags))
+    ad.set("GlueHostApplicationSoftwareRunTimeEnvironment", parts.tags)
     for benchmark in parts.benchmarks:
         kind = benchmark.value("Type")
         score = _real(benchmark.value("Value"))
@@ -123,7 +123,9 @@ def _nested(parts: Parts) -> ClassAd:
     if parts.environment is not None:
         nested.set("ExecutionEnvironment", parts.environment)
     nested.set("Benchmark", list(parts.benchmarks))
-    nested.set("ApplicationEnvironment", {"AppName": list(parts.tags)})
+    software = ClassAd()
+    software.set("AppName", parts.tags)
+    nested.set("ApplicationEnvironment", software)
     return nested
 
 
