@@ -41,6 +41,7 @@ check: install
 
 docs: install
 	$(BIN)/python -m wmproxy.operations > docs/operations.md.new && mv docs/operations.md.new docs/operations.md
+	$(BIN)/python -m jdl.document > docs/jdl.md.new && mv docs/jdl.md.new docs/jdl.md
 
 bench: install
 	$(BIN)/python -m benchmarks

@@ -23,6 +23,7 @@ class Kind(Enum):
     EXPRESSION = "an expression"
     RECORD = "a classad"
     STRUCTURE = "a classad or a list"
+    VALUES = "an integer or a list"
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ _USER: Final = (
     Attribute("Nodes", Kind.STRUCTURE, "DC"),
     Attribute("Dependencies", Kind.STRUCTURE, "DC"),
     Attribute("NodeName", _S, "J"),
-    Attribute("Parameters", Kind.STRUCTURE, "P"),
+    Attribute("File", _S, "J"),
+    Attribute("Parameters", Kind.VALUES, "P"),
     Attribute("ParameterStart", _I, "P", default=0, least=0),
     Attribute("ParameterStep", _I, "P", default=1, least=0),
     Attribute("MwVersion", _S),

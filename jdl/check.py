@@ -13,10 +13,11 @@ from typing import Final
 
 from jdl.alike import Alike
 from jdl.attributes import ATTRIBUTES, PRIVATE, Attribute, Kind
+from jdl.calls import check_calls
 from jdl.classad import ClassAd
 from jdl.cpus import check_cpus
 from jdl.data import check_cost_rank, check_data
-from jdl.errors import JdlSyntaxError, MandatoryMissing, NotAccepted, TypeMismatch, WrongValue
+from jdl.errors import AttributeFault, JdlSyntaxError, MandatoryMissing, NotAccepted, TypeMismatch, WrongValue
 from jdl.jobtype import check_job_type, check_listener
 from jdl.nodes import ListExpr, Literal
 from jdl.parser import SUBMITTED
@@ -106,10 +107,22 @@ def _check(ad: ClassAd, vo: str | None, changed: set[str] | None) -> CheckedJob:
     for key in own.folded() if changed is None else own.folded() & changed:
         row = ATTRIBUTES.get(key)
         if row is not None:
+            check_calls(own, key)
             check_value(own, row)
+        elif changed is None:
+            warnings.extend(_misused(own, key))
     if "NodeNumber" in own:
         warnings.append("NodeNumber: the attribute is deprecated, use CpuNumber")
     return CheckedJob(own, tuple(warnings))
+
+
+def _misused(ad: ClassAd, key: str) -> list[str]:
+    """What is wrong with calls in an attribute that the system gives no meaning."""
+    try:
+        check_calls(ad, key)
+    except AttributeFault as error:
+        return [error.sentence]
+    return []
 
 
 def without_private(ad: ClassAd) -> tuple[ClassAd, list[str]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, KeysView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView
 from typing import Final
 
-from jdl.errors import Position, TypeMismatch, WrongValue
+from jdl.errors import Place, Position, TypeMismatch, WrongValue
 from jdl.nodes import Expr, ListExpr, Literal
 from jdl.values import UNDEFINED, Record, Value
 
@@ -22,12 +22,13 @@ class ClassAd(Expr):
     ``duplicates`` lists the names that the text gave more than once (the last value counts).
     """
 
-    __slots__ = ("_names", "_positions", "_values", "duplicates")
+    __slots__ = ("_names", "_positions", "_show", "_values", "duplicates")
 
     def __init__(self, attributes: Iterable[tuple[str, Expr]] = (), position: Position | None = None) -> None:
         self._names: dict[str, str] = {}
         self._values: dict[str, Expr] = {}
         self._positions: dict[str, Position] = {}
+        self._show: Callable[[int, int], str] | None = None
         self.duplicates: tuple[str, ...] = ()
         self._place((), position)
         for name, value in attributes:
@@ -81,7 +82,17 @@ class ClassAd(Expr):
 
     def where(self, name: str) -> Position | None:
         """Where the attribute's name stands in the text, if it came from one."""
-        return self._positions.get(name.lower())
+        return self.place(self._positions.get(name.lower()))
+
+    def place(self, position: Position | None) -> Position | None:
+        """A position in this ad's text, as one that can show its line."""
+        if position is None or self._show is None or isinstance(position, Place):
+            return position
+        return Place.of(position, self._show)
+
+    def read_from(self, show: Callable[[int, int], str]) -> None:
+        """Tell the ad what shows the lines of its text (line and column to an excerpt)."""
+        self._show = show
 
     def spelling(self, name: str) -> str:
         """The name as this ad spells it; as given when the ad has no such attribute."""
@@ -93,6 +104,7 @@ class ClassAd(Expr):
         twin._names = dict(self._names)
         twin._values = dict(self._values)
         twin._positions = dict(self._positions)
+        twin._show = self._show
         twin.duplicates = self.duplicates
         twin.depth, twin.weight = self.depth, self.weight
         return twin

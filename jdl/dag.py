@@ -69,8 +69,7 @@ def order(parents: Sequence[tuple[int, ...]]) -> list[int]:
 
 
 def _invalid(text: str, detail: str, where: Position | None) -> JdlSyntaxError:
-    line, column = (where.line, where.column) if where else (0, 0)
-    return JdlSyntaxError(f"{text}: {detail}", line=line, column=column)
+    return JdlSyntaxError.at(where, f"{text}: {detail}")
 
 
 # -- nodes

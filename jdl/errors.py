@@ -9,6 +9,7 @@
         ├── AlreadySet        1501
         ├── NotSet            1502
         ├── TypeMismatch      1503  wrong type, or wrong format
+        ├── MemberMisused     1504  member() without its two arguments
         ├── MandatoryMissing  1505  missing attribute, missing path, incomplete group
         ├── WrongValue        1506
         ├── WrongCombination  1508
@@ -21,12 +22,12 @@
     └── TemplateRefused       1225  a template cannot be made of these arguments
 
 The sentences are those of the gLite JDL library, which clients and their users know; the position, when the
-attribute stands in the submitted text, is added in parentheses at the end.
+attribute stands in the submitted text, is added in parentheses at the end, and its line below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Final, NamedTuple
 
 from grid.errors import InvalidArgument, JdlError
@@ -37,10 +38,12 @@ __all__ = [
     "FileConflict",
     "JdlSyntaxError",
     "MandatoryMissing",
+    "MemberMisused",
     "NodeFaults",
     "NotAccepted",
     "NotExpressible",
     "NotSet",
+    "Place",
     "Position",
     "TemplateRefused",
     "TooManyAttributes",
@@ -59,6 +62,24 @@ class Position(NamedTuple):
 
     line: int
     column: int
+
+
+class Place(Position):
+    """A position in a text that is at hand, so that its line can be shown."""
+
+    _show: Callable[[int, int], str]
+
+    @classmethod
+    def of(cls, position: Position, show: Callable[[int, int], str]) -> Place:
+        """The position with what gives the excerpt of a line and a column."""
+        place = cls(*position)
+        place._show = show
+        return place
+
+    @property
+    def excerpt(self) -> str:
+        """The line (shortened around the place) over a line with a caret."""
+        return self._show(self.line, self.column)
 
 
 class JdlSyntaxError(JdlError):
@@ -80,6 +101,15 @@ class JdlSyntaxError(JdlError):
         super().__init__(f"The following parsing error(s) have been found:\n{what}{place}{shown}")
 
 
+    @classmethod
+    def at(cls, position: Position | None, what: str) -> JdlSyntaxError:
+        """The error that ``what`` is there; it belongs to the whole text when there is no place."""
+        if position is None:
+            return cls(what)
+        excerpt = position.excerpt if isinstance(position, Place) else ""
+        return cls(what, line=position.line, column=position.column, excerpt=excerpt)
+
+
 class NodeFaults(JdlError):
     """What is wrong with the nodes of a compound request, all in one.
 
@@ -92,11 +122,16 @@ class NodeFaults(JdlError):
     def __init__(self, errors: Sequence[tuple[str, JdlError]], unchecked: int = 0) -> None:
         self.errors = tuple(errors)
         self.unchecked = unchecked
-        lines = [f"{_cut(name)} ->{_cut(error.description)}" for name, error in self.errors]
+        lines = [f"{_cut(name)} ->{_cut(_sentence(error))}" for name, error in self.errors]
         if unchecked:
             lines.append(f"(the {unchecked} nodes behind them were not checked)")
         text = "\n".join(lines)
         super().__init__(f"The following error(s) have been found while checking nodes:\n{text}")
+
+
+def _sentence(error: JdlError) -> str:
+    """What is wrong and where, without the line shown: the errors of nodes have one line each."""
+    return error.sentence if isinstance(error, AttributeFault) else error.description
 
 
 class AttributeFault(JdlError):
@@ -105,6 +140,8 @@ class AttributeFault(JdlError):
     :param attribute: the name, or several joined by ``", "``.
     :param text: what is wrong, without the name.
     :param position: where the attribute stands in the submitted text, when it does.
+    :ivar sentence: attribute, text and place, without the line.
+    :ivar excerpt: that line over a line with a caret, when the text is at hand.
     """
 
     default_code: ClassVar[int] = 1506
@@ -123,8 +160,11 @@ class AttributeFault(JdlError):
         self.position = position
         self.line = position.line if position else 0
         self.column = position.column if position else 0
+        self.excerpt = excerpt = position.excerpt if isinstance(position, Place) else ""
         place = f" (line {position.line}, column {position.column})" if position else ""
-        super().__init__(f"{attribute}: {text}{place}", code=code, causes=causes)
+        shown = f":\n{excerpt}" if excerpt else ""
+        self.sentence = f"{attribute}: {text}{place}"
+        super().__init__(f"{self.sentence}{shown}", code=code, causes=causes)
 
 
 class AlreadySet(AttributeFault):
@@ -158,6 +198,17 @@ class TypeMismatch(AttributeFault):
     def wrong_format(cls, attribute: str, right: str, position: Position | None) -> TypeMismatch:
         """The value is of the right type but not written as ``right`` says."""
         return cls(attribute, f"wrong format caught for attribute. The right format is:\n'{right}'", position)
+
+
+class MemberMisused(AttributeFault):
+    """member() or isMember() has not a value and a list (wording of the original)."""
+
+    default_code = 1504
+
+    def __init__(self, attribute: str, position: Position | None = None) -> None:
+        super().__init__(
+            attribute, "wrong usage of MultiAttribute method; syntax is: Member/IsMember(Value,List)", position
+        )
 
 
 class MandatoryMissing(AttributeFault):

@@ -74,9 +74,8 @@ def _values(ad: ClassAd, max_nodes: int) -> list[Parameter]:
     start, step = _number(ad, "ParameterStart", 0), _number(ad, "ParameterStep", 1)
     where = ad.where("ParameterStep")
     if step == 0:
-        line, column = (where.line, where.column) if where else (0, 0)
         text = "JDL Attribute ParameterStep must be different from zero, division by zero not allowed"
-        raise JdlSyntaxError(text, line=line, column=column)
+        raise JdlSyntaxError.at(where, text)
     given = ad.get("Parameters")
     if given is None:
         raise NotSet.because("Parameters", "an integer or a list of values is wanted", None)

@@ -174,6 +174,7 @@ class _Parser:
         if closing is not None:
             self.advance()
         ad.duplicates = tuple(duplicates)
+        ad.read_from(self.source.excerpt)
         return ad
 
     def expression(self) -> Expr:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import re2
 
-__all__ = ["Match", "Pattern", "pattern", "whole_pattern"]
+__all__ = ["Match", "Pattern", "flaw", "pattern", "whole_pattern"]
 
 _MAX_MEMORY: Final = 1 << 20
 """Bytes that a compiled pattern and its automaton may take."""
@@ -74,6 +74,23 @@ def pattern(text: str, options: str = "") -> Pattern | None:
     except re2.error:
         return None
     return compiled
+
+
+def flaw(text: str) -> str | None:
+    """What is wrong with a pattern, None when nothing is."""
+    if len(text) > _MAX_LENGTH:
+        return f"it has more than {_MAX_LENGTH} characters"
+    if pattern(text) is not None:
+        return None
+    try:
+        settings = re2.Options()
+        settings.log_errors = False
+        settings.max_mem = _MAX_MEMORY
+        re2.compile(text.encode("utf-8", "surrogatepass"), settings)
+    except re2.error as error:
+        reason = error.args[0] if error.args else ""
+        return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+    return "it cannot be compiled"
 
 
 @lru_cache(maxsize=4096)

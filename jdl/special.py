@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
+from jdl.classad import ClassAd
 from jdl.nodes import Call, Conditional, Expr, Operation, Reference, Select
 from jdl.patterns import pattern
 from jdl.scope import Scope
@@ -98,6 +99,34 @@ def _list_attributes(call: Call, code_of: Callable[[Expr], Code]) -> Code:
     return names
 
 
+def _close_storage(call: Call, code_of: Callable[[Expr], Code]) -> Code:
+    """retrieveCloseSEsInfo(vo): the storage elements close to the computing element, as that VO sees them.
+
+    The element is the ad that calls or, from a job's expression, the one on the other side; UNDEFINED when it tells
+    nothing of its storage.
+    """
+    if len(call.arguments) != 1:
+        return _error
+    wanted, listed = code_of(call.arguments[0]), code_of(Reference("CloseSEs", "self"))
+
+    def close(scope: Scope) -> Value:
+        vo = wanted(scope)
+        if type(vo) is not str:
+            return UNDEFINED if vo is UNDEFINED else ERROR
+        where = scope if "storage" in scope.values else scope.other
+        storage = None if where is None else where.values.get("storage")
+        if where is None or not isinstance(storage, ClassAd):
+            return UNDEFINED
+        asked = storage.copy()
+        asked.set("VO", vo)
+        before = scope.run.enter(storage)
+        value = listed(Scope(asked, where, where.other, scope.run))
+        scope.run.depth = before
+        return value
+
+    return close
+
+
 def _referenced(attribute: Reference, scope: Scope) -> list[str]:
     """Names of the attributes below an attribute, each once, in order of appearance."""
     first = scope.values.get(attribute.key)
@@ -133,5 +162,6 @@ SPECIAL: Final[dict[str, Maker]] = {
     "allmatch": _match(lambda verdicts, ads: all(verdicts)),
     "whichmatch": _match(_which),
     "listattrregex": _list_attributes,
+    "retrieveclosesesinfo": _close_storage,
 }
 """The functions by their names in lower case."""

@@ -88,9 +88,8 @@ class _Pen:
             try:
                 self._alone = parse_expression(self._value.text, SUBMITTED)
             except JdlSyntaxError as error:
-                line, column = (self._where.line, self._where.column) if self._where else (0, 0)
                 what = f"{self._name}: the parameter '{self._value.text[:100]}' is no expression ({error.what})"
-                raise JdlSyntaxError(what, line=line, column=column) from error
+                raise JdlSyntaxError.at(self._where, what) from error
         return self._alone
 
 

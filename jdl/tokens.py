@@ -82,7 +82,13 @@ class Source:
     def error(self, what: str, offset: int) -> JdlSyntaxError:
         """The error that ``what`` is at that character."""
         line, column = self.position(offset)
-        start = offset - column + 1
+        return JdlSyntaxError(what, line=line, column=column, excerpt=self.excerpt(line, column))
+
+    def excerpt(self, line: int, column: int) -> str:
+        """The line, shortened around the column, over a line with a caret; empty when the line is."""
+        if self._starts is None:
+            self.position(0)
+        start = self._starts[line - 1] if self._starts else 0
         end = self.text.find("\n", start)
         content = self.text[start : len(self.text) if end < 0 else end]
         caret = column - 1
@@ -91,8 +97,7 @@ class Source:
             content = content[cut : cut + _EXCERPT_WIDTH]
             caret -= cut
         shown = "".join(char if char.isprintable() else " " if char in "\t\r" else "?" for char in content)
-        excerpt = f"{shown.rstrip()}\n{' ' * caret}^" if shown.strip() else ""
-        return JdlSyntaxError(what, line=line, column=column, excerpt=excerpt)
+        return f"{shown.rstrip()}\n{' ' * caret}^" if shown.strip() else ""
 
 
 def tokenize(source: Source, limit: int) -> list[Token]:
