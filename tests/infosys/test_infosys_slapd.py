@@ -16,17 +16,20 @@ from pathlib import Path
 
 import pytest
 
-from infosys import messages
+from infosys import messages, synthetic
 from infosys.ce_ads import assemble
 from infosys.client import LdapSource
 from infosys.directory import Directory
 from infosys.entry import Entry, to_ldif
+from infosys.errors import SourceFailure
 from infosys.filters import Present
 from infosys.glue1 import CESEBind, bind_entries
 from infosys.glue1_service import Service, ServiceData
 from infosys.glue1_storage import AccessProtocol, ControlProtocol, StorageArea, StorageElement, VOInfo
 from infosys.glue2_reader import KINDS, records_of
 from infosys.schema import glue
+from infosys.stream import by_class
+from infosys.synthetic2 import entries2
 
 ROOT = Path(os.environ.get("WMS_TEST_SLAPD_ROOT", "/"))
 SLAPD = ROOT / "usr/sbin/slapd"
@@ -167,3 +170,26 @@ def test_the_real_schema_admits_storage_and_services_of_glue_1(empty: Callable[[
     service = Service(unique_id="s", site_id="S", type="t", endpoint="https://x/", access=("ALL",), data=data)
     added = slapadd(empty("o=grid"), "o=grid", with_levels([*storage.entries(), *service.entries()]), tmp_path)
     assert added.returncode == 0, added.stderr
+
+
+@pytest.mark.parametrize("tree", ["o=grid", "o=glue"])
+def test_the_made_up_grid_passes_the_check_of_the_real_schema(tree: str, tmp_path: Path) -> None:
+    database = tmp_path / "db"
+    database.mkdir()
+    configuration = tmp_path / "slapd.conf"
+    configuration.write_text(
+        "".join(f"include {SCHEMA / name}.schema\n" for name in NEEDED)
+        + f"modulepath {ROOT / 'usr/lib/ldap'}\nmoduleload back_mdb\npidfile {tmp_path / 'pid'}\n"
+        + f'database mdb\nmaxsize 104857600\nsuffix "{tree}"\ndirectory {database}\n'
+    )
+    made = list(synthetic.entries(4) if tree == "o=grid" else entries2(4))
+    added = slapadd(configuration, tree, with_levels(made), tmp_path)
+    assert added.returncode == 0, added.stderr[-2000:]
+
+
+def test_the_reader_of_large_answers_reads_what_ldap3_reads(slapd: LdapSource) -> None:
+    found = list(slapd.stream(by_class("GlueCE", "GlueVOView", "GlueCluster")))
+    assert found == slapd.fetch("(|(objectClass=GlueCE)(objectClass=GlueVOView)(objectClass=GlueCluster))")
+    assert found
+    with pytest.raises(SourceFailure, match="noSuchObject"):
+        list(slapd.stream(Present("objectClass"), base="o=elsewhere"))
