@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import chains, commands, disk, jobs, matching, pull, wmproxy_requests
+from benchmarks import chains, commands, disk, jobs, list_match, matching, pull, wmproxy_requests
 from benchmarks.figure import Figure, table
 from benchmarks.scratchnode import ScratchNode
 from grid.errors import GridError
@@ -40,6 +40,10 @@ BENCHMARKS: Final[dict[str, tuple[str, _Measure]]] = {
     "pull": (
         "a grid of 500 and 5 000 computing elements bought while jobs are matched, beside ldapsearch",
         lambda node, quick: pull.measure_pull(node.layout.root.parent, quick),
+    ),
+    "listmatch": (
+        "jobListMatch over SOAP on a node that knows 5 000 computing elements",
+        list_match.measure_list_match,
     ),
     "getversion": ("getVersion in process, over kept and new connections", wmproxy_requests.measure_get_version),
     "register": ("durable jobRegister, the same", wmproxy_requests.measure_register),
@@ -104,13 +108,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(scratch: Path, names: Sequence[str], quick: bool) -> list[Figure]:
-    """Measure what is named; jobs on a node of their own, where no queue is left of the submissions."""
+    """Measure what is named; some on a node of their own: a large grid beside, or no queue left of the submissions."""
     figures: list[Figure] = []
-    for group in ([name for name in BENCHMARKS if name != "jobs"], ["jobs"]):
+    sites = list_match.FEW_SITES if quick else list_match.SITES
+    alone = {"listmatch": sites, "jobs": 0}
+    for group in ([name for name in BENCHMARKS if name not in alone], *[[name] for name in alone]):
         wanted = [name for name in group if name in names]
         if not wanted:
             continue
-        with ScratchNode.make(scratch) as node:
+        with ScratchNode.make(scratch, alone.get(wanted[0], 0)) as node:
             for name in wanted:
                 text, measure = BENCHMARKS[name]
                 print(f"{name}: {text} ...", end=" ", file=sys.stderr, flush=True)

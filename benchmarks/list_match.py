@@ -10,10 +10,9 @@ from typing import Any, Final
 from benchmarks import processes
 from benchmarks.figure import Figure, Limit
 from benchmarks.scratchnode import DELEGATION, ScratchNode
-from grid.errors import GridError
-from wsdl.client import SoapClient
+from wsdl.client import RemoteFault, SoapClient
 
-SERVICES: Final = ("bdii", "lb", "interlogger", "broker", "wmproxy")
+SERVICES: Final = ("ce", "bdii", "lb", "interlogger", "broker", "wmproxy")
 SITES: Final = 1000
 """Made-up sites of five computing elements, some 2.8 ads each."""
 FEW_SITES: Final = 40
@@ -76,8 +75,8 @@ def _settled(client: SoapClient) -> int:
 def _ask(client: SoapClient, jdl: str) -> list[Any]:
     try:
         return list(client.call("jobListMatch", jdl=jdl, delegationId=DELEGATION) or ())
-    except GridError as error:
-        if "compatible" not in error.description and "compatible" not in str(error.causes):
+    except RemoteFault as fault:
+        if fault.kind != "NoSuitableResourcesFault":
             raise
         return []
 

@@ -41,14 +41,17 @@ class ScratchNode:
 
     @classmethod
     @contextlib.contextmanager
-    def make(cls, scratch: Path) -> Iterator[ScratchNode]:
-        """Make a node with its databases and a user's proxy; nothing runs yet."""
+    def make(cls, scratch: Path, sites: int = 0) -> Iterator[ScratchNode]:
+        """Make a node with its databases and a user's proxy; nothing runs yet.
+
+        :param sites: made-up sites that its information system shows beside it.
+        """
         directory = Path(tempfile.mkdtemp(prefix="node-", dir=scratch))
         directory.chmod(0o755)  # as root, the accounts of jobs pass through
         root = directory / "node"
         work = Layout(root).ce_work_directory()
         try:
-            wms("init", root, "--ports", "auto")
+            wms("init", root, "--ports", "auto", "--sites", str(sites))
             _unbounded(Layout(root).configuration)
             node = cls(root)
             work = node.layout.ce_work_directory()
@@ -69,15 +72,18 @@ class ScratchNode:
             wms("down", self.layout.root)
 
     @contextlib.contextmanager
-    def only(self, names: Sequence[str]) -> Iterator[dict[str, int]]:
-        """Some of its services, each by ``wms run``; gives their processes by name."""
+    def only(self, names: Sequence[str], deadline: float = _DEADLINE) -> Iterator[dict[str, int]]:
+        """Some of its services, each by ``wms run``; gives their processes by name.
+
+        :param deadline: seconds until all of them answer.
+        """
         health = Health(self.layout, self.configuration)
         running: list[ServiceProcess] = []
         try:
             for name in names:
                 command = [sys.executable, "-m", "node", "run", str(self.layout.root), name]
                 running.append(ServiceProcess.start(name, command, self.layout.logs / f"{name}.log"))
-            end = time.monotonic() + _DEADLINE
+            end = time.monotonic() + deadline
             while not all(health.answers(one.name) for one in running):
                 ended = [one.name for one in running if one.exit_code() is not None]
                 if ended or time.monotonic() > end:

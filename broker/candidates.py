@@ -47,6 +47,10 @@ class Ranked(Sequence[Candidate]):
         :raises IndexError: there is none.
         """
 
+    @abstractmethod
+    def listed(self) -> list[tuple[str, int]]:
+        """The CE ids, and the ranks cut towards zero, as jobListMatch shows them."""
+
     @property
     @abstractmethod
     def elements(self) -> int:
@@ -85,6 +89,12 @@ class MatchResult:
         if isinstance(self.candidates, Ranked):
             return self.candidates.elements
         return len({each.ce_id for each in self.candidates})
+
+    def listed(self) -> list[tuple[str, int]]:
+        """The CE ids, best first, with the ranks as jobListMatch shows them."""
+        if isinstance(self.candidates, Ranked):
+            return self.candidates.listed()
+        return [(each.ce_id, each.listed_rank) for each in self.candidates]
 
     def best(self) -> list[Candidate]:
         """The candidates of the best rank.

@@ -16,6 +16,8 @@ from broker.table import Mask, Table
 __all__ = ["Ranking"]
 
 _Rows = NDArray[np.intp]
+_WHOLE = 2.0**53
+"""Below it a real that was cut is the integer that was meant."""
 
 
 class Ranking(Ranked):
@@ -52,6 +54,16 @@ class Ranking(Ranked):
     def elements(self) -> int:
         """How many computing elements they are; several views may be of one."""
         return len(np.unique(self._table.elements[self._rows]))
+
+    def listed(self) -> list[tuple[str, int]]:
+        """The CE ids, and the ranks cut towards zero, as jobListMatch shows them."""
+        ordered, ranks = self._ordered, self._ranks
+        if ranks.exact and bool((np.abs(ranks.reals[ordered]) < _WHOLE).all()):
+            cut = np.trunc(ranks.reals[ordered]).astype(np.int64).tolist()
+        else:
+            cut = [int(ranks.at(row)) for row in ordered.tolist()]
+        records = self._table.records
+        return [(records[row].ce_id, rank) for row, rank in zip(ordered.tolist(), cut, strict=True)]
 
     def among(self, rows: Mask) -> Ranking:
         """The ranking of those that are among these rows of the table."""

@@ -134,7 +134,7 @@ class _Matcher:
         why = []
         if not found.candidates:
             why = lines(explain(job, snapshot, user, wms_requirements=demands, success=success, data=data))
-        return {"candidates": [[c.ce_id, c.listed_rank] for c in found.candidates], "explanation": why}
+        return {"candidates": found.listed(), "explanation": why}
 
 
 def _health(stocktaking: Stocktaking, ledger: Ledger) -> Mapping[str, Any]:

@@ -240,6 +240,14 @@ def test_what_costs_too_much_is_an_error_as_the_evaluator_says_and_costs_no_minu
     assert asked(table, "A25 >= 32", own) == [0, *[1] * 39]
 
 
+def test_what_is_listed_is_cut_towards_zero() -> None:
+    table = table_of(-3, 5, 4)
+    numbers = table.exact_numbers(ClassAd(), parse_expression("other.Slots / 2.0"))
+    ranking = Ranking(table, np.flatnonzero(numbers.ok), numbers)
+    assert ranking.listed() == [("ce1", 2), ("ce2", 2), ("ce0", -1)]
+    assert ranking.listed() == [(each.ce_id, each.listed_rank) for each in ranking]
+
+
 def test_ranks_of_large_integers_are_compared_exactly() -> None:
     large = 1 << 60
     table = table_of(large, large + 1, large - 1)
@@ -247,6 +255,7 @@ def test_ranks_of_large_integers_are_compared_exactly() -> None:
     ranking = Ranking(table, np.flatnonzero(numbers.ok), numbers)
     assert [each.rank for each in ranking] == [large + 1, large, large - 1]
     assert [each.rank for each in ranking.best()] == [large + 1]
+    assert ranking.listed() == [(each.ce_id, each.listed_rank) for each in ranking]
     assert ranking[0].ce_id == "ce1"
     assert [each.ce_id for each in ranking[1:]] == ["ce0", "ce2"]
 
