@@ -28,6 +28,7 @@ def variables(root: Path, user: str) -> dict[str, str]:
         "GLITE_WMS_WMPROXY_ENDPOINT": configuration.wmproxy_endpoint,
         "GLITE_WMSUI_COMMANDS_CONFIG": str(layout.client),
         "GLITE_WMS_COMMANDS_CONFIG": str(layout.client),
+        "LCG_GFAL_INFOSYS": configuration.information_system.removeprefix("ldap://"),
         "PATH": f"{commands_directory()}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }
 

@@ -148,7 +148,8 @@ def client(site, configuration: str, command: str = "glite-wms-job-list-match", 
     (directory / "ui.conf").write_text(f'[ VirtualOrganisation = "testvo"; {configuration} ]')
     (directory / "job.jdl").write_text('[ Executable = "/bin/true"; Requirements = true; Rank = 1; ]')
     kept = {key: value for key, value in site.environment("alice").items() if "CONFIG" not in key}
-    kept.pop("GLITE_WMS_WMPROXY_ENDPOINT")
+    for name in ("GLITE_WMS_WMPROXY_ENDPOINT", "LCG_GFAL_INFOSYS"):
+        kept.pop(name)
     environment = {**kept, "GLITE_WMS_CLIENT_CONFIG": str(directory / "ui.conf"), **environ}
     program = Path(site.environment("alice")["PATH"].partition(os.pathsep)[0]) / command
     arguments = more or ("-a", "job.jdl")
@@ -158,7 +159,7 @@ def client(site, configuration: str, command: str = "glite-wms-job-list-match", 
 
 
 def test_a_client_that_knows_the_information_system_alone_finds_the_server(site, entries):
-    where = site.configuration().information_system.removeprefix("ldap://")
+    where = site.environment()["LCG_GFAL_INFOSYS"]
     found = client(site, "EnableServiceDiscovery = true;", LCG_GFAL_INFOSYS=where)
     assert found.returncode == 0, found.stdout + found.stderr
     assert f"Connecting to the service {site.configuration().wmproxy_endpoint}" in found.stdout
