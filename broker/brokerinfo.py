@@ -76,6 +76,9 @@ def write(job: Job, record: CeRecord, snapshot: Snapshot, plan: DataPlan | None)
     if place is None:
         return
     path = place / BROKER_INFO
+    urls = sum(len(url) for each in (plan.replicas if plan else ()) for url in each.urls[:MAX_SFNS])
+    if urls > MAX_BROKER_INFO:
+        raise BrokerInfoFailed(path, f"the replicas alone have {urls} characters, more than {MAX_BROKER_INFO}")
     data = broker_info(job, record, snapshot, plan).text().encode() + b"\n"
     if len(data) > MAX_BROKER_INFO:
         raise BrokerInfoFailed(path, f"it would have {len(data)} bytes, more than {MAX_BROKER_INFO}")

@@ -33,10 +33,20 @@ from wsdl.transport import ServiceUnreachable
 log = logging.getLogger("wms.broker")
 
 KEPT_FOR: Final = 60.0
-"""Seconds that replicas are remembered; that there are none, and that an address is silent: :data:`SILENT_FOR`."""
-SILENT_FOR: Final = 5.0
+"""Seconds that replicas are remembered."""
+EMPTY_FOR: Final = 5.0
+"""The same for an answer without replicas."""
+SILENT_FOR: Final = 15.0
+"""The same for an address that gives no answer."""
 MAX_KEPT: Final = 10_000
 """Answers that are remembered."""
+MAX_KEPT_LENGTH: Final = 20_000
+"""Characters of one of them; longer ones are asked for each time."""
+
+MAX_REPLICAS: Final = 1000
+"""Replicas of one file that are looked at."""
+MAX_URL: Final = 2048
+"""Characters of a replica's URL; longer ones are left out."""
 
 AT_ONCE: Final = 4
 """Questions of one job that are under way at once."""
@@ -44,6 +54,9 @@ MAX_OF_OWNER: Final = 8
 """Questions of one user; a catalogue of the user's own that never ends its answers holds up nobody else."""
 MAX_QUESTIONS: Final = 64
 """Questions of all users."""
+SLOW: Final = 2.0
+MAX_SLOW: Final = 2
+"""Jobs of one user that may wait for catalogues longer than so many seconds; they keep the broker's threads busy."""
 
 _ADDRESS: Final = re.compile(r"https?://[^/\s?#@]+(/[^\s]*)?")
 
@@ -99,6 +112,7 @@ class Catalogues:
         self._kept: OrderedDict[tuple[str, str, str], tuple[float, tuple[str, ...]]] = OrderedDict()
         self._silent: dict[tuple[str, str], tuple[float, str]] = {}
         self._busy: Counter[str] = Counter()
+        self._waiting: list[tuple[str, float]] = []
 
     def plan(self, job: Job, snapshot: Snapshot, owner: str, proxy: Path | None) -> DataPlan | None:
         """Where the job's data is in this picture; None for a job without data.
@@ -115,12 +129,14 @@ class Catalogues:
         if not request.files:
             return []
         known = tuple(dict.fromkeys((*self._discover(request.vo), *self._configured)))
-        until = self._monotonic() + self._patience
-        work = _Round(owner, proxy, known, until, deque(enumerate(request.files)))
-        started = self._start(work, min(AT_ONCE, len(request.files)))
+        began = (owner, self._monotonic())
+        work = _Round(owner, proxy, known, began[1] + self._patience, deque(enumerate(request.files)))
+        started = self._start(work, min(AT_ONCE, len(request.files)), began)
         if started:
             work.over.wait(self._patience)
-        problem = "the catalogues did not answer in time" if started else "too many questions are under way"
+            with self._lock:
+                self._waiting.remove(began)
+        problem = "the catalogues did not answer in time" if started else "too many slow questions are under way"
         with work.lock:
             work.files.clear()
             return [
@@ -129,12 +145,15 @@ class Catalogues:
 
     # -- threads -------------------------------------------------------------------------------------------
 
-    def _start(self, work: _Round, wanted: int) -> int:
+    def _start(self, work: _Round, wanted: int, began: tuple[str, float]) -> int:
         """Start as many threads as may be; each is daemonic, since nobody can end a question that does not end."""
         with self._lock:
+            slow = sum(owner == work.owner and began[1] - at > SLOW for owner, at in self._waiting)
             free = min(MAX_OF_OWNER - self._busy[work.owner], MAX_QUESTIONS - self._busy.total())
-            number = max(0, min(wanted, free))
+            number = max(0, min(wanted, free)) if slow < MAX_SLOW else 0
             self._busy[work.owner] += number
+            if number:
+                self._waiting.append(began)
         left = Counter(threads=number)
         for _ in range(number):
             threading.Thread(target=self._ask, args=(work, left), name="catalogue", daemon=True).start()
@@ -191,7 +210,8 @@ class Catalogues:
         if silent is not None and now < silent[0]:
             return (), silent[1]
         try:
-            urls = self._client(work, address).list_replicas(file.kind, file.asked)
+            listed = self._client(work, address).list_replicas(file.kind, file.asked)
+            urls = tuple(url for url in listed if len(url) <= MAX_URL)[:MAX_REPLICAS]
         except RemoteFault as error:
             return (), " ".join(error.description.split())[:300]
         except ServiceUnreachable as error:
@@ -215,9 +235,11 @@ class Catalogues:
             return work.clients[address]
 
     def _remember(self, key: tuple[str, str, str], urls: tuple[str, ...]) -> None:
+        if sum(map(len, urls)) > MAX_KEPT_LENGTH:
+            return
         now = self._monotonic()
         with self._lock:
-            self._kept[key] = (now + (KEPT_FOR if urls else SILENT_FOR), urls)
+            self._kept[key] = (now + (KEPT_FOR if urls else EMPTY_FOR), urls)
             self._kept.move_to_end(key)
             while len(self._kept) > MAX_KEPT:
                 self._kept.popitem(last=False)

@@ -1,0 +1,222 @@
+"""Asking catalogues: order, deadlines, bounds and what is remembered, over real sockets; finding them in a BDII."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import pytest
+
+from broker import catalogues as module
+from broker.catalogues import Catalogues
+from broker.discovery import Discovery, serves
+from broker.inputdata import DataRequest, InputFile
+from grid.errors import InvalidArgument
+from infosys.client import LdapSource
+from infosys.entry import Entry
+from infosys.server import LdapServer
+from web.guard import asked
+from wsdl.datalocation import DataLocationServer
+
+ADA = "/CN=ada"
+
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *args: object) -> None: ...
+
+
+@contextlib.contextmanager
+def catalogue(answer: Callable[[str], list[str]]) -> Iterator[tuple[str, list[str]]]:
+    """A catalogue over http; its URL, and the names that it was asked for."""
+    names: list[str] = []
+
+    def lookup(environ: object, kind: str, name: str) -> list[str]:
+        asked("listReplicas", "granted")
+        names.append(f"{kind}:{name}")
+        return answer(name)
+
+    server = make_server("127.0.0.1", 0, DataLocationServer(lookup, "http://h/"), handler_class=Quiet)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/", names
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+
+
+def wanted(*names: str, at: str = "") -> DataRequest:
+    files = tuple(InputFile(name, name.partition(":")[0], name, at) for name in names)
+    return DataRequest(files, frozenset({"gsiftp"}), "vo")
+
+
+def made(*addresses: str, **more: object) -> Catalogues:
+    return Catalogues(Path("/nowhere"), addresses, **{"timeout": 5.0, "patience": 10.0, **more})  # type: ignore[arg-type]
+
+
+def missing(name: str) -> list[str]:
+    raise InvalidArgument(f"No such file: {name}")
+
+
+def test_the_first_catalogue_that_knows_a_replica_wins() -> None:
+    with catalogue(missing) as (one, _), catalogue(lambda name: []) as (two, _):
+        with catalogue(lambda name: [f"srm://se/{name}"]) as (three, names), catalogue(missing) as (four, last):
+            found = made(two, three, four, one, discover=lambda vo: (one,)).replicas(wanted("lfn:a", "guid:b"), ADA)
+    assert [each.urls for each in found] == [("srm://se/a",), ("srm://se/b",)]
+    assert sorted(names) == ["guid:b", "lfn:a"] and last == []
+
+
+def test_the_catalogue_that_the_job_names_is_the_only_one_asked() -> None:
+    with catalogue(missing) as (named, _), catalogue(lambda name: ["se"]) as (known, names):
+        (found,) = made(known).replicas(wanted("lfn:a", at=named), ADA)
+    assert found.urls == () and names == []
+    assert found.problem == f"{named} says: No such file: a"
+
+
+def test_what_goes_wrong_everywhere_is_told_by_address() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = f"http://127.0.0.1:{server.getsockname()[1]}/"
+    with catalogue(lambda name: []) as (empty, _):
+        (found,) = made("ftp://h/", closed, empty).replicas(wanted("lfn:a"), ADA)
+    assert "no address of the form" in found.problem
+    assert f"{closed} says: nothing of use" in found.problem and f"{empty} knows none" in found.problem
+    (nobody,) = made().replicas(wanted("lfn:a"), ADA)
+    assert nobody.problem == "no catalogue is known for the VO"
+
+
+def test_what_else_answers_at_an_address_is_not_told_to_the_user() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nsecret")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        (found,) = made().replicas(wanted("lfn:a", at=address), ADA)
+        thread.join(10)
+    assert "HTTP 200" in found.problem and "secret" not in found.problem
+
+
+def test_replicas_are_remembered_for_a_while_and_silence_for_less() -> None:
+    now = [0.0]
+    with catalogue(lambda name: ["se"]) as (url, names):
+        asking = made(url, monotonic=lambda: now[0])
+        for _ in range(3):
+            assert asking.replicas(wanted("lfn:a"), ADA)[0].urls == ("se",)
+        assert asking.replicas(wanted("lfn:a"), "/CN=bob")[0].urls == ("se",)  # http is the same for everybody
+        assert len(names) == 1
+        now[0] = module.KEPT_FOR + 1
+        asking.replicas(wanted("lfn:a"), ADA)
+        assert len(names) == 2
+
+
+def test_a_silent_address_is_waited_for_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        began = time.monotonic()
+        found = made(url, timeout=0.3).replicas(wanted(*(f"lfn:{n}" for n in range(40))), ADA)
+        assert time.monotonic() - began < 3
+    assert all(each.problem == f"{url} says: nothing in time" for each in found)
+
+
+def test_a_job_waits_no_longer_than_its_patience_and_keeps_what_came_in_time() -> None:
+    free = threading.Event()
+
+    def answer(name: str) -> list[str]:
+        if name == "slow":
+            free.wait(10)
+        return ["se"]
+
+    with catalogue(answer) as (url, _):
+        began = time.monotonic()
+        asking = made(url, patience=0.7)
+        quick = asking.replicas(wanted("lfn:quick"), ADA)
+        slow = asking.replicas(wanted("lfn:slow"), ADA)
+        assert time.monotonic() - began < 5
+        free.set()
+    assert quick[0].urls == ("se",)
+    assert slow[0].urls == () and "did not answer in time" in slow[0].problem
+
+
+def test_one_user_s_questions_leave_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_OF_OWNER", 2)
+    with catalogue(lambda name: ["se"]) as (url, _), socket.create_server(("127.0.0.1", 0)) as silent:
+        own = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        asking = made(url, timeout=4.0, patience=0.3)
+        asking.replicas(wanted("lfn:a", "lfn:b", at=own), ADA)  # both of the user's questions hang on
+        refused = asking.replicas(wanted("lfn:c"), ADA)
+        assert "too many slow questions" in refused[0].problem
+        assert asking.replicas(wanted("lfn:c"), "/CN=bob")[0].urls == ("se",)
+
+
+def test_jobs_that_wait_long_do_not_take_all_of_the_broker_s_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLOW", 0.2)
+    with catalogue(lambda name: ["se"]) as (url, _), socket.create_server(("127.0.0.1", 0)) as silent:
+        own = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        asking = made(url, timeout=3.0, patience=2.0)
+        waits = [threading.Thread(target=asking.replicas, args=(wanted(f"lfn:{n}", at=own), ADA)) for n in range(2)]
+        for each in waits:
+            each.start()
+        time.sleep(0.6)
+        began = time.monotonic()
+        refused = asking.replicas(wanted("lfn:c", at=own), ADA)
+        assert "too many slow questions" in refused[0].problem and time.monotonic() - began < 1
+        assert asking.replicas(wanted("lfn:c"), "/CN=bob")[0].urls == ("se",)
+        for each in waits:
+            each.join(10)
+        assert asking.replicas(wanted("lfn:c"), ADA)[0].urls == ("se",)
+
+
+def test_a_long_list_is_cut_and_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_REPLICAS", 3)
+    monkeypatch.setattr(module, "MAX_KEPT_LENGTH", 10)
+    with catalogue(lambda name: ["x" * 3000, *(f"srm://se/{n}" for n in range(9))]) as (url, names):
+        asking = made(url)
+        for _ in range(2):
+            (found,) = asking.replicas(wanted("lfn:a"), ADA)
+            assert found.urls == ("srm://se/0", "srm://se/1", "srm://se/2")
+        assert len(names) == 2
+
+
+def test_an_https_address_without_a_usable_proxy_is_told(tmp_path: Path) -> None:
+    (found,) = Catalogues(tmp_path, ("https://h:8085/",)).replicas(wanted("lfn:a"), ADA, tmp_path / "no-proxy")
+    assert "https://h:8085/ says:" in found.problem and found.urls == ()
+
+
+def service(number: int, endpoint: str, *rules: str, kind: str = "data-location-interface") -> Entry:
+    attributes = {"objectClass": ("GlueService",), "GlueServiceType": (kind,), "GlueServiceEndpoint": (endpoint,)}
+    if rules:
+        attributes["GlueServiceAccessControlBaseRule"] = rules
+    return Entry(f"GlueServiceUniqueID=s{number},mds-vo-name=S,mds-vo-name=local,o=grid", attributes)
+
+
+def test_catalogues_are_found_by_type_and_vo_and_kept_when_the_source_is_gone() -> None:
+    now = [0.0]
+    entries = [
+        service(1, "http://one:8085/", "vo"),
+        service(2, "http://two:8085/", "VO:other", "VO:vo"),
+        service(3, "http://three:8085/", "other"),
+        service(4, "http://four:8085/"),
+        service(5, "http://lfc:5010/", "vo", kind="lcg-file-catalog"),
+    ]
+    with LdapServer("127.0.0.1:0") as server:
+        server.publish(entries)
+        discovery = Discovery([LdapSource(server.url, "mds-vo-name=local,o=grid", timeout=5)], lambda: now[0])
+        found = discovery("vo")
+    assert sorted(found) == ["http://four:8085/", "http://one:8085/", "http://two:8085/"]
+    now[0] = 1000.0
+    assert discovery("vo") == found and "http://three:8085/" in discovery("other")
+
+
+def test_a_service_that_names_nobody_serves_all() -> None:
+    assert serves(service(1, "x"), "vo") and serves(service(1, "x", "*"), "vo")
+    assert not serves(service(1, "x", "a"), "b")

@@ -1,0 +1,46 @@
+"""``wms catalogue`` on a node that is down."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from node.command import main
+
+HERE, THERE = "srm://se.example.org/a", "sfn://se2.example.org/b"
+
+
+@pytest.fixture(scope="module")
+def root(make_node):
+    return str(make_node().root)
+
+
+def told(capsys, root: str, *words: str, code: int = 0) -> str:
+    assert main(["catalogue", root, *words]) == code
+    said = capsys.readouterr()
+    return said.out if code == 0 else said.err
+
+
+def test_files_are_added_shown_changed_and_removed(capsys, root):
+    shown = told(capsys, root, "add", "lfn:/grid/vo/a", HERE, "--guid", "0d8f1c1e-1111-4222-8333-444455556666")
+    assert shown == f"lfn:/grid/vo/a\n    guid:0d8f1c1e-1111-4222-8333-444455556666\n    {HERE}\n"
+    told(capsys, root, "replica", "lfn:/grid/vo/a", THERE)
+    assert told(capsys, root, "alias", "lfn:/grid/vo/a", "lfn:a").startswith("lfn:/grid/vo/a, lfn:a\n")
+    for name in ("lfn:/grid", "guid:0d8f1c1e-1111-4222-8333-444455556666", THERE):
+        (entry,) = json.loads(told(capsys, root, "list", "--json", name))
+        assert entry["lfns"] == ["/grid/vo/a", "a"] and entry["replicas"] == [HERE, THERE]
+    assert HERE not in told(capsys, root, "remove", "lfn:a", HERE)
+    assert told(capsys, root, "remove", "lfn:a") == "removed lfn:a\n"
+    told(capsys, root, "remove", "lfn:/grid/vo/a")
+    assert told(capsys, root, "list") == ""
+
+
+def test_what_is_wrong_is_told_in_one_sentence(capsys, root):
+    assert "No such file: lfn:none" in told(capsys, root, "replica", "lfn:none", HERE, code=1)
+    assert "begins with lfn:none" in told(capsys, root, "list", "lfn:none", code=1)
+    assert "a replica is srm://host/path" in told(capsys, root, "add", "lfn:x", "not a host", code=1)
+    assert told(capsys, root, "list") == ""
+    with pytest.raises(SystemExit) as wrong:
+        main(["catalogue", root, "what"])
+    assert wrong.value.code == 2
