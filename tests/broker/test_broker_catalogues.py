@@ -1,4 +1,4 @@
-"""Asking catalogues: order, deadlines, bounds and what is remembered, over real sockets; finding them in a BDII."""
+"""Asking catalogues: order, deadlines, bounds and what is remembered, over real sockets."""
 
 from __future__ import annotations
 
@@ -14,12 +14,8 @@ import pytest
 
 from broker import catalogues as module
 from broker.catalogues import Catalogues
-from broker.discovery import Discovery, serves
 from broker.inputdata import DataRequest, InputFile
 from grid.errors import InvalidArgument
-from infosys.client import LdapSource
-from infosys.entry import Entry
-from infosys.server import LdapServer
 from web.guard import asked
 from wsdl.datalocation import DataLocationServer
 
@@ -190,33 +186,3 @@ def test_a_long_list_is_cut_and_not_remembered(monkeypatch: pytest.MonkeyPatch) 
 def test_an_https_address_without_a_usable_proxy_is_told(tmp_path: Path) -> None:
     (found,) = Catalogues(tmp_path, ("https://h:8085/",)).replicas(wanted("lfn:a"), ADA, tmp_path / "no-proxy")
     assert "https://h:8085/ says:" in found.problem and found.urls == ()
-
-
-def service(number: int, endpoint: str, *rules: str, kind: str = "data-location-interface") -> Entry:
-    attributes = {"objectClass": ("GlueService",), "GlueServiceType": (kind,), "GlueServiceEndpoint": (endpoint,)}
-    if rules:
-        attributes["GlueServiceAccessControlBaseRule"] = rules
-    return Entry(f"GlueServiceUniqueID=s{number},mds-vo-name=S,mds-vo-name=local,o=grid", attributes)
-
-
-def test_catalogues_are_found_by_type_and_vo_and_kept_when_the_source_is_gone() -> None:
-    now = [0.0]
-    entries = [
-        service(1, "http://one:8085/", "vo"),
-        service(2, "http://two:8085/", "VO:other", "VO:vo"),
-        service(3, "http://three:8085/", "other"),
-        service(4, "http://four:8085/"),
-        service(5, "http://lfc:5010/", "vo", kind="lcg-file-catalog"),
-    ]
-    with LdapServer("127.0.0.1:0") as server:
-        server.publish(entries)
-        discovery = Discovery([LdapSource(server.url, "mds-vo-name=local,o=grid", timeout=5)], lambda: now[0])
-        found = discovery("vo")
-    assert sorted(found) == ["http://four:8085/", "http://one:8085/", "http://two:8085/"]
-    now[0] = 1000.0
-    assert discovery("vo") == found and "http://three:8085/" in discovery("other")
-
-
-def test_a_service_that_names_nobody_serves_all() -> None:
-    assert serves(service(1, "x"), "vo") and serves(service(1, "x", "*"), "vo")
-    assert not serves(service(1, "x", "a"), "b")
