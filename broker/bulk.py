@@ -89,7 +89,10 @@ def _closure(ad: ClassAd, names: frozenset[str], expressions: list[Expr]) -> fro
 
 
 class Matches:
-    """The results for one picture of the computing elements; with the next one they are forgotten."""
+    """The results for one picture of the computing elements; with the next one they are forgotten.
+
+    :ivar hits: how often a result was there already.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
