@@ -1,6 +1,6 @@
 """``python -m benchmarks``: measure, and print one table.
 
-Everything runs on loopback, in a scratch directory that is removed, and within about five minutes.  A rate says
+Everything runs on loopback, in a scratch directory that is removed, and within about ten minutes.  A rate says
 little without the machine it was taken on; its ratio to a limit measured in the same run says more.
 """
 
