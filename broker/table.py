@@ -12,6 +12,7 @@ import copy
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from functools import cached_property
 from typing import Final, TypeVar
@@ -38,6 +39,9 @@ STATUS: Final = "GlueCEStateStatus"
 
 _T = TypeVar("_T", Kinds, Mask, Numbers)
 _S = TypeVar("_S", bound=np.generic)
+
+MAX_COLUMNS: Final = 1000
+"""Columns that a table keeps; only a site with thousands of attributes of its own has more, and those are slow to ask."""
 
 _MAX_STANDING: Final = 64
 """Standing expressions that a table remembers."""
@@ -79,10 +83,17 @@ class Table:
 
     def prepare(self) -> Table:
         """Make all columns now, so that no job waits for one."""
-        for name in sorted(self._names):
+        for name in self._common_names():
             self.column(name).prepare()
         self.places  # noqa: B018 - made for all who rank
         return self
+
+    def _common_names(self) -> list[str]:
+        """The names of attributes, no more than are kept, those that most elements have."""
+        if len(self._names) <= MAX_COLUMNS:
+            return sorted(self._names)
+        counted = Counter(name for record in self.records for name in record.ad.folded())
+        return [name for name, _ in counted.most_common(MAX_COLUMNS)]
 
     def distrust(self) -> None:
         """Ask the evaluator alone from now on, row by row; to be called when it was found to say something else."""
@@ -245,7 +256,9 @@ class Table:
             with self._lock:
                 column = self._columns.get(name)
                 if column is None:
-                    column = self._columns[name] = Column([record.ad.at(name) for record in self.records])
+                    column = Column([record.ad.at(name) for record in self.records])
+                    if len(self._columns) < MAX_COLUMNS:
+                        self._columns[name] = column
         return column
 
     def combinations(self, names: frozenset[str]) -> Domain:
@@ -365,6 +378,8 @@ def _taken_over(table: Table, previous: Table) -> Iterator[tuple[str, Column]]:
             for name in _differing(before, record.ad):
                 changed.setdefault(name, []).append(row)
     for name, column in list(previous._columns.items()):
+        if name not in table._names:
+            continue
         rows = changed.get(name, [])
         if aligned and not rows:
             yield name, column

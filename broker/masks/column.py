@@ -205,8 +205,11 @@ class Column:
             return answer
 
     def keep(self, key: str, answer: Vector) -> None:
-        """Keep what an expression that reads this column alone says; it must depend on nothing else."""
-        if answer.objects is not None:
+        """Keep what an expression that reads this column alone says, if it is a truth value everywhere.
+
+        It must depend on nothing else.
+        """
+        if answer.objects is not None or answer.ints is not None or answer.reals is not None:
             return
         with self._lock:
             self._answers[key] = answer

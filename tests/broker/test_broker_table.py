@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from broker import table as table_module
 from broker.job import Job
 from broker.masks import question
 from broker.masks.cache import Cache
@@ -191,6 +192,23 @@ def test_names_that_no_element_has_cost_no_column() -> None:
     for number in range(1000):
         assert asked(table, f"other.Nothing{number} == 1") == [Truth.UNDEFINED] * 2
     assert len(table._columns) == 0
+
+
+def test_a_site_that_publishes_thousands_of_attributes_makes_no_thousands_of_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(table_module, "MAX_COLUMNS", 5)
+    records = list(table_of(*range(10)).records)
+    ad = records[3].ad.copy()
+    for number in range(50):
+        ad.set(f"Own{number}", number)
+    records[3] = replace(records[3], ad=ad)
+    table = Table(records).prepare()
+    assert {"slots", "id"} < set(table._columns)
+    for number in range(50):
+        text = f"other.Own{number} + other.Own{number} == {2 * number} && other.Slots == 3"
+        assert table.where(ClassAd(), parse_expression(text)).tolist() == [row == 3 for row in range(10)]
+    assert len(table._columns) == 5
 
 
 def test_what_has_not_changed_is_taken_over_from_the_table_before() -> None:
