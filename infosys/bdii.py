@@ -11,7 +11,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from types import TracebackType
 from typing import Final
@@ -64,7 +64,6 @@ class Bdii:
         self._bell_thread: threading.Thread | None = None
         self._served: dict[names.Key, Entry] = {}
         self._update = metrics.Update(0, 0, 0, 0, 0.0, 0.0)
-        self._published = 0.0
         self._own = OwnEntries(settings.site or SiteSettings(name=settings.site_name), settings.services)
         self._synthetic = SyntheticGrid(settings.synthetic_sites, settings.synthetic_vos)
 
@@ -100,17 +99,18 @@ class Bdii:
         """Harvest every source and serve the result before returning."""
         with self._refreshing:
             began = shown = time.monotonic()
+            before = self._served
             if self._harvests:
                 with ThreadPoolExecutor(min(MAX_HARVESTERS, len(self._harvests)), "bdii-harvest") as pool:
                     for done in as_completed([pool.submit(each.take) for each in self._harvests]):
                         done.result()
                         if time.monotonic() - shown > _SHOW_AFTER:
-                            self._publish(began)
+                            self._publish(began, before)
                             shown = time.monotonic()
             now = self._clock()
             for harvest in self._harvests:
                 harvest.age(now, self.settings.grace)
-            self._publish(began)
+            self._publish(began, before)
 
     def close(self) -> None:
         """End the harvesting thread and the server."""
@@ -155,26 +155,22 @@ class Bdii:
             if bell.wait(0.5):
                 self.trigger()
 
-    def _publish(self, began: float) -> None:
+    def _publish(self, began: float, before: Mapping[names.Key, Entry]) -> None:
+        """Serve what is known now, where anything of it is new, and the figures of this harvest.
+
+        :param began: when the harvest began (``time.monotonic``).
+        :param before: what was served then.
+        """
         merged = self._merged((*(each.entries for each in self._harvests), self._made_up()))
         read = time.monotonic() - began
-        before = self._served
-        if merged != before:
-            self._update = metrics.Update(
-                total=len(merged),
-                new=len(merged.keys() - before.keys()),
-                changed=sum(1 for key, entry in merged.items() if key in before and before[key] != entry),
-                deleted=len(before.keys() - merged.keys()),
-                read=read,
-                published=self._published,
-            )
-        host = socket.gethostname()
         started = time.monotonic()
-        self.server.publish(
-            [*merged.values(), *metrics.entries(host, self._update, self._harvests, self._clock())]
-        )
-        self._published = time.monotonic() - started
-        self._served = merged
+        if merged != self._served or not self._update.total:
+            self.server.publish(merged.values())
+            self._served = merged
+        published = time.monotonic() - started
+        self._update = metrics.Update.between(before, self._served, read=read, published=published)
+        told = metrics.entries(socket.gethostname(), self._update, self._harvests, self._clock())
+        self.server.publish_beside(told)
 
     def _made_up(self) -> tuple[Entry, ...]:
         """The made-up grid, once the real sources have answered: who finds a grid here does not look again soon."""

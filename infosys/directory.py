@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from infosys import ber, names
@@ -23,10 +25,14 @@ _LEVELS: Final = {
 """Naming attributes of levels of the tree, their spelling and the object classes of the entries made for them."""
 
 
+_SHORT: Final = 200
+"""Characters of values whose encoding is kept."""
+
+
 class Node:
     """One entry of the tree, as filters see it and as bytes."""
 
-    __slots__ = ("_folded", "_user", "depth", "entry", "key", "name", "operational", "schema", "whole")
+    __slots__ = ("_folded", "depth", "entry", "key", "name", "operational", "schema", "whole")
 
     def __init__(self, entry: Entry, schema: Schema, operational: Entry | None = None) -> None:
         self.entry = entry
@@ -34,11 +40,8 @@ class Node:
         self.schema = schema
         self.depth = len(self.key)
         self.name = ber.octets(entry.dn)
-        self._folded = {
-            name.lower(): tuple(names.fold(value) for value in values) for name, values in entry.attributes.items()
-        }
-        self._user = {name.lower(): _attribute(name, values) for name, values in entry.attributes.items()}
-        self.whole = b"".join(self._user.values())
+        self._folded: dict[str, tuple[str, ...]] = {}
+        self.whole = b"".join([_attribute(name, values) for name, values in entry.attributes.items()])
         self.operational = {
             name.lower(): _attribute(name, values)
             for name, values in (operational.attributes.items() if operational else ())
@@ -46,11 +49,16 @@ class Node:
 
     def known(self, attribute: str) -> bool:
         """Whether the schema or this entry knows the attribute (lower case)."""
-        return attribute in self._folded or attribute in self.schema.attributes
+        return bool(self.entry.values(attribute)) or attribute in self.schema.attributes
 
     def folded(self, attribute: str) -> tuple[str, ...]:
         """The values as they are compared."""
-        return self._folded.get(attribute, ())
+        found = self._folded.get(attribute)
+        if found is None:
+            found = tuple([names.fold(value) for value in self.entry.values(attribute)])
+            if found:  # what is not there could be asked by endless names
+                self._folded[attribute] = found
+        return found
 
     def numeric(self, attribute: str) -> bool:
         """Whether the values are integers."""
@@ -66,15 +74,22 @@ class Node:
         if not wanted or wanted == {"*"}:
             if not types_only:
                 return self.whole
-            chosen = dict(self._user)
+            chosen = self._user(None)
         else:
-            chosen = {name: encoded for name, encoded in self._user.items() if "*" in wanted or name in wanted}
+            chosen = self._user(None if "*" in wanted else wanted)
             chosen.update(
                 (name, encoded) for name, encoded in self._operational().items() if "+" in wanted or name in wanted
             )
         if types_only:
             chosen = {name: _type_only(encoded) for name, encoded in chosen.items()}
         return b"".join(chosen.values())
+
+    def _user(self, wanted: set[str] | None) -> dict[str, bytes]:
+        return {
+            lower: _attribute(name, values)
+            for name, values in self.entry.attributes.items()
+            if (lower := name.lower()) in (wanted or (lower,))
+        }
 
     def _operational(self) -> dict[str, bytes]:
         structural = [
@@ -92,12 +107,108 @@ class Node:
 
 
 def _attribute(name: str, values: Iterable[str]) -> bytes:
-    return ber.sequence(ber.octets(name), ber.sequence(*map(ber.octets, values), tag=ber.SET))
+    encoded = b"".join([_short(value) if len(value) < _SHORT else ber.octets(value) for value in values])
+    return ber.tlv(ber.SEQUENCE, _short(name) + ber.tlv(ber.SET, encoded))
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _short(text: str) -> bytes:
+    """A name or value of which a grid has thousands that are the same."""
+    return ber.octets(text)
 
 
 def _type_only(encoded: bytes) -> bytes:
     name = ber.Reader(encoded).enter().octets()
     return ber.sequence(ber.octets(name), ber.tlv(ber.SET, b""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Which names there are and how they stand, without what the entries say.
+
+    :ivar order: those nearer to the root first.
+    :ivar children: by the name above.
+    :ivar classes: by object class, lower case, in the same order.
+    """
+
+    order: Sequence[names.Key]
+    children: Mapping[names.Key, Sequence[names.Key]]
+    classes: Mapping[str, Sequence[names.Key]]
+
+    @classmethod
+    def of(cls, nodes: Mapping[names.Key, Node]) -> _Shape:
+        order = sorted(nodes, key=len)
+        children: dict[names.Key, list[names.Key]] = {}
+        classes: dict[str, list[names.Key]] = {}
+        for key in order:
+            children.setdefault(key[1:], []).append(key)
+            for object_class in dict.fromkeys(nodes[key].folded("objectclass")):
+                classes.setdefault(object_class, []).append(key)
+        return cls(order, children, classes)
+
+
+class _Tree:
+    """Entries with the levels above them.
+
+    :ivar problems: sentences on what was left out.
+    """
+
+    def __init__(self, entries: Iterable[Entry], schema: Schema, previous: _Tree | None = None) -> None:
+        self.problems: list[str] = []
+        self.nodes: dict[names.Key, Node] = {}
+        self._schema = schema
+        old = previous.nodes if previous is not None else {}
+        for entry in entries:
+            self._add(entry, old)
+        self._complete(old)
+        self.shape: _Shape = previous.shape if previous is not None and self._stands_as(old) else _Shape.of(self.nodes)
+
+    def _stands_as(self, old: Mapping[names.Key, Node]) -> bool:
+        """Whether names and object classes are those of another tree: then nothing need be sorted again."""
+        return self.nodes.keys() == old.keys() and all(
+            node is old[key] or node.folded("objectclass") == old[key].folded("objectclass")
+            for key, node in self.nodes.items()
+        )
+
+    def _add(self, entry: Entry, old: Mapping[names.Key, Node]) -> None:
+        try:
+            key = entry.key
+        except NameSyntaxError as error:
+            self.problems.append(error.description)
+            return
+        if not key or key in self.nodes:
+            self.problems.append(f"{entry.dn[:200] or 'the empty name'} is published twice or reserved")
+            return
+        self._put(entry, old)
+
+    def _put(self, entry: Entry, old: Mapping[names.Key, Node]) -> None:
+        known = old.get(entry.key)
+        same = known is not None and (known.entry is entry or known.entry == entry)
+        self.nodes[entry.key] = known if known is not None and same else Node(entry, self._schema)
+
+    def _complete(self, old: Mapping[names.Key, Node]) -> None:
+        """Make the missing entries that are only names of levels (``mds-vo-name=x``, ``GLUE2GroupID=x`` …)."""
+        missing: set[names.Key] = set()
+        for node in list(self.nodes.values()):
+            for start in range(1, node.depth):
+                above = node.key[start:]
+                if above in self.nodes or above in missing:
+                    break  # what is above that is or was seen to by itself
+                made = _level(names.parse(node.entry.dn)[start:])
+                if made is None:
+                    missing.add(above)
+                else:
+                    self._put(made, old)
+
+
+def _level(components: tuple[names.Rdn, ...]) -> Entry | None:
+    """The entry of a name that is only a level of the tree, None for another name."""
+    (attribute, value), *more = components[0]
+    level = _LEVELS.get(attribute.lower())
+    if more or level is None:
+        return None
+    spelt, classes = level
+    return Entry.of(names.render(components), {"objectClass": classes, spelt: value})
 
 
 class Directory:
@@ -112,53 +223,33 @@ class Directory:
         self, entries: Iterable[Entry] = (), *, schema: Schema | None = None, previous: Directory | None = None
     ) -> None:
         self.schema = schema or glue()
-        self.problems: list[str] = []
-        self._nodes: dict[names.Key, Node] = {}
-        old = previous._nodes if previous is not None and previous.schema is self.schema else {}
-        for entry in entries:
-            self._add(entry, old)
-        for key in list(self._nodes):
-            self._complete(self._nodes[key].entry.dn)
-        self._order = sorted(self._nodes.values(), key=lambda node: node.depth)
-        self._children: dict[names.Key, list[Node]] = {}
-        self._classes: dict[str, list[Node]] = {}
-        for node in self._order:
-            self._children.setdefault(node.key[1:], []).append(node)
-            for object_class in set(node.folded("objectclass")):
-                self._classes.setdefault(object_class, []).append(node)
+        known = previous is not None and previous.schema is self.schema
+        self._main: _Tree = _Tree(entries, self.schema, previous._main if previous is not None and known else None)
+        self._beside: _Tree = previous._beside if previous is not None and known else _Tree((), self.schema)
+        self.subschema: Node = previous.subschema if previous is not None and known else self._subschema()
         self.root = self._root()
-        self.subschema = self._subschema()
+
+    def with_beside(self, entries: Iterable[Entry]) -> Directory:
+        """The same tree with other entries beside it, under a suffix of their own; the tree itself is not touched.
+
+        What a suffix holds that changes all the time need not move what seldom does.
+        """
+        made = object.__new__(type(self))
+        made.schema, made.subschema, made._main = self.schema, self.subschema, self._main
+        made._beside = _Tree(entries, self.schema, self._beside)
+        made.root = made._root()
+        return made
+
+    @property
+    def problems(self) -> list[str]:
+        """Sentences on what was left out."""
+        return self._main.problems + self._beside.problems
 
     def __len__(self) -> int:
-        return len(self._nodes)
+        return len(self._main.nodes) + len(self._beside.nodes)
 
-    def _add(self, entry: Entry, old: dict[names.Key, Node]) -> None:
-        try:
-            key = entry.key
-        except NameSyntaxError as error:
-            self.problems.append(error.description)
-            return
-        if not key or key in self._nodes:
-            self.problems.append(f"{entry.dn[:200] or 'the empty name'} is published twice or reserved")
-            return
-        known = old.get(key)
-        same = known is not None and known.entry == entry
-        self._nodes[key] = known if known is not None and same else Node(entry, self.schema)
-
-    def _complete(self, dn: str) -> None:
-        """Make the entries above ``dn`` that are only names of levels (``mds-vo-name=x``, ``GLUE2GroupID=x`` …)."""
-        components = names.parse(dn)
-        for start in range(1, len(components)):
-            (attribute, value), *more = components[start]
-            above = names.render(components[start:])
-            if more or names.key(above) in self._nodes:
-                continue
-            level = _LEVELS.get(attribute.lower())
-            if level is None:
-                continue
-            spelt, classes = level
-            made = Entry.of(above, {"objectClass": classes, spelt: value})
-            self._nodes[made.key] = Node(made, self.schema)
+    def _node(self, key: names.Key) -> Node | None:
+        return self._main.nodes.get(key) or self._beside.nodes.get(key)
 
     def find(self, base: str) -> Node | None:
         """The node of that name, the root DSE and the subschema included.
@@ -170,13 +261,13 @@ class Directory:
             return self.root
         if key == self.subschema.key:
             return self.subschema
-        return self._nodes.get(key)
+        return self._node(key)
 
     def nearest(self, base: str) -> str:
         """The longest name above ``base`` that exists, or the empty one."""
         key = names.key(base)
         for start in range(1, len(key)):
-            node = self._nodes.get(key[start:])
+            node = self._node(key[start:])
             if node is not None:
                 return node.entry.dn
         return ""
@@ -189,33 +280,23 @@ class Directory:
         if scope == BASE or base is self.subschema:
             yield from () if scope == ONE_LEVEL else (base,)
             return
+        tree = self._main if base.key in self._main.nodes else self._beside
+        nodes, shape = tree.nodes, tree.shape
         if scope == ONE_LEVEL:
-            yield from self._children.get(base.key, ()) if base is not self.root else ()
+            yield from (nodes[key] for key in shape.children.get(base.key, ()) if base is not self.root)
             return
-        narrow = self._narrow(wanted)
+        narrow = _narrow(wanted, shape)
         tail = len(base.key)
-        for node in self._order if narrow is None else narrow:
-            if node.key[len(node.key) - tail :] == base.key:
-                yield node
-
-    def _narrow(self, wanted: Filter) -> list[Node] | None:
-        if isinstance(wanted, Compare) and wanted.operator == "=" and base_name(wanted.attribute) == "objectclass":
-            return self._classes.get(names.fold(wanted.value), [])
-        if isinstance(wanted, And):
-            found = [each for term in wanted.terms if (each := self._narrow(term)) is not None]
-            return min(found, key=len) if found else None
-        if isinstance(wanted, Or) and wanted.terms:
-            merged: dict[names.Key, Node] = {}
-            for term in wanted.terms:
-                part = self._narrow(term)
-                if part is None:
-                    return None
-                merged.update((node.key, node) for node in part)
-            return sorted(merged.values(), key=lambda node: node.depth)
-        return None
+        for key in shape.order if narrow is None else narrow:
+            if key[len(key) - tail :] == base.key:
+                yield nodes[key]
 
     def _root(self) -> Node:
-        contexts = [node.entry.dn for node in self._order if node.depth == 1]
+        contexts = [
+            tree.nodes[key].entry.dn
+            for tree in (self._main, self._beside)
+            for key in tree.shape.children.get((), ())
+        ]
         operational = {
             "namingContexts": contexts,
             "subschemaSubentry": SUBSCHEMA,
@@ -234,3 +315,21 @@ class Directory:
             "ldapSyntaxes": [f"( {oid} DESC '{name}' )" for oid, name in SYNTAXES.items()],
         }
         return Node(entry, self.schema, Entry.of(SUBSCHEMA, operational))
+
+
+def _narrow(wanted: Filter, shape: _Shape) -> Sequence[names.Key] | None:
+    """The names that the object classes of a filter leave, None when it names none."""
+    if isinstance(wanted, Compare) and wanted.operator == "=" and base_name(wanted.attribute) == "objectclass":
+        return shape.classes.get(names.fold(wanted.value), ())
+    if isinstance(wanted, And):
+        found = [each for term in wanted.terms if (each := _narrow(term, shape)) is not None]
+        return min(found, key=len) if found else None
+    if isinstance(wanted, Or) and wanted.terms:
+        merged: dict[names.Key, None] = {}
+        for term in wanted.terms:
+            part = _narrow(term, shape)
+            if part is None:
+                return None
+            merged.update(dict.fromkeys(part))
+        return sorted(merged, key=len)
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -78,7 +79,7 @@ class Entry:
         wanted = object_class.lower()
         return any(value.lower() == wanted for value in self.values("objectClass"))
 
-    @property
+    @functools.cached_property
     def key(self) -> names.Key:
         """The name in the form that is compared.
 

@@ -22,8 +22,10 @@ from infosys.levels import BASE, GLUE1, Level, placed, site_of
 
 log = logging.getLogger("wms.infosys")
 
-MAX_SOURCE_BYTES: Final = 128 << 20
-"""Bytes of one source's answer; a grid of 5 000 computing elements needs about 50 MiB."""
+MAX_GRID_BYTES: Final = 128 << 20
+"""Bytes of one answer of a source that speaks for all sites; 5 000 computing elements need about 50 MiB."""
+MAX_SITE_BYTES: Final = 16 << 20
+"""Likewise of one that speaks for a single site: there may be many, and all are read at the same time."""
 _EVERYTHING: Final = Present("objectClass")
 _RESOURCE: Final = f"mds-vo-name=resource,{GLUE1}"
 
@@ -60,6 +62,19 @@ class Territory:
 
 
 @dataclass(slots=True)
+class Refused:
+    """What was refused of one answer: how many entries, and what is wrong with the first."""
+
+    first: str = ""
+    count: int = 0
+
+    def add(self, complaint: str) -> None:
+        """Note one more."""
+        self.first = self.first or complaint
+        self.count += 1
+
+
+@dataclass(slots=True)
 class Harvest:
     """One source with what is known from it.
 
@@ -85,14 +100,18 @@ class Harvest:
     def of(cls, url: str, own_site: str, level: Level, timeout: float, clock: Callable[[], float]) -> Harvest:
         """:param timeout: seconds that one answer may take; a source has two to give, one for each tree."""
         has_base = "/" in url.partition("://")[2].rstrip("/")
-        source = LdapSource(url, None if has_base else _RESOURCE, timeout, max_bytes=MAX_SOURCE_BYTES)
-        return cls(source, Territory.of(source.base, own_site), own_site, level, clock)
+        source = LdapSource(url, None if has_base else _RESOURCE, timeout)
+        territory = Territory.of(source.base, own_site)
+        source.max_bytes = MAX_GRID_BYTES if territory.site is None else MAX_SITE_BYTES
+        return cls(source, territory, own_site, level, clock)
 
     def take(self) -> None:
         """Ask the source.  A failure is noted in :attr:`problem`, and what was known stays."""
         kept: dict[names.Key, Entry] = {}
         try:
-            refused = [complaint for base in self.territory.bases for complaint in self._ask(base, kept)]
+            refused = Refused()
+            for base in self.territory.bases:
+                self._ask(base, kept, refused)
         except GridError as error:
             if self.problem != error.description:
                 log.warning("%s", error.description)
@@ -104,20 +123,22 @@ class Harvest:
             return
         if self.problem:
             log.info("the information source %s answers again", self.source.url)
-        self.entries, self.good_at, self.problem, self.expired = tuple(kept.values()), self.clock(), "", False
+        known = {entry.key: entry for entry in self.entries}
+        # what stays the same is not encoded again
+        self.entries = tuple([known[key] if known.get(key) == new else new for key, new in kept.items()])
+        self.good_at, self.problem, self.expired = self.clock(), "", False
         self._complain(refused)
 
-    def _complain(self, refused: list[str]) -> None:
-        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-        text = f"{self.source.url} publishes what has no place here: {refused[0]}{more}" if refused else ""
+    def _complain(self, refused: Refused) -> None:
+        more = f" (and {refused.count - 1} more)" if refused.count > 1 else ""
+        text = f"{self.source.url} publishes what has no place here: {refused.first}{more}" if refused.count else ""
         if text and text != self.refused:
             log.warning("%s", text)
         self.refused = text
 
-    def _ask(self, base: str, kept: dict[names.Key, Entry]) -> list[str]:
-        """Read one tree; gives what was refused, and why."""
+    def _ask(self, base: str, kept: dict[names.Key, Entry], refused: Refused) -> None:
+        """Read one tree."""
         below = names.key(base)
-        refused: list[str] = []
         try:
             for entry in self.source.stream(_EVERYTHING, base=base):
                 try:
@@ -125,12 +146,11 @@ class Harvest:
                     if place:
                         kept.setdefault(names.key(place), entry.moved(place))
                 except (NameSyntaxError, ForeignEntry) as error:
-                    refused.append(error.description)
+                    refused.add(error.description)
         except SourceFailure as error:
             # a source need not have both trees, but one of them
             if not error.reason.startswith("noSuchObject") or (base == self.territory.bases[-1] and not kept):
                 raise
-        return refused
 
     def _place(self, dn: str, below: names.Key) -> str:
         """Where an entry stands in the served tree; empty for a mere level.

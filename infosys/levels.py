@@ -87,7 +87,12 @@ def _placed2(dn: str, key: names.Key, site: str, level: Level) -> str:
     body, kinds = names.parse(dn)[:-1], [part.partition("=")[0] for part in key]
     if key[-2] == f"{_GROUP}=grid":
         body = body[:-1]
-    domain = kinds.index(_DOMAIN) if _DOMAIN in kinds else None
+    domains = [place for place, kind in enumerate(kinds) if kind == _DOMAIN]
+    if len(domains) > 1:  # a site has no say over names of sites below it, in this tree either
+        if domains[0] == 0:
+            return ""
+        body = tuple(part for place, part in enumerate(body) if place not in domains[:-1])
+    domain = domains[0] if domains else None
     if level is not Level.RESOURCE:
         own = [] if domain is not None else [names.rdn("GLUE2DomainID", site)]
         above = ["GLUE2GroupID=grid"] if level is Level.TOP else []

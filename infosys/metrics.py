@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,24 @@ class Update:
     deleted: int
     read: float
     published: float
+
+    @classmethod
+    def between(
+        cls, before: Mapping[names.Key, Entry], now: Mapping[names.Key, Entry], *, read: float, published: float
+    ) -> Update:
+        """What a harvest has changed.
+
+        :param before: the picture that was served before the harvest began.
+        """
+        kept = now.keys() & before.keys()
+        return cls(
+            total=len(now),
+            new=len(now) - len(kept),
+            changed=sum(1 for key in kept if before[key] is not now[key] and before[key] != now[key]),
+            deleted=len(before) - len(kept),
+            read=read,
+            published=published,
+        )
 
 
 def entries(host: str, update: Update, harvests: Sequence[Harvest], now: float) -> list[Entry]:

@@ -138,6 +138,12 @@ class LdapServer:
             self._directory = made
             return made
 
+    def publish_beside(self, entries: Iterable[Entry]) -> Directory:
+        """Serve these entries beside the tree that is there, which costs nothing of its size."""
+        with self._publishing:
+            self._directory = self._directory.with_beside(entries)
+            return self._directory
+
     def close(self) -> None:
         """End the thread and every connection; nothing happens when it is closed already."""
         if self._loop is not None and self._stop is not None:

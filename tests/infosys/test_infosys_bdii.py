@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import socket
 import threading
 import time
@@ -14,12 +15,15 @@ from grid.doorbell import ring
 from grid.errors import ConfigurationError
 from infosys import bdii
 from infosys.bdii import Bdii
+from infosys.ce_ads import assemble
 from infosys.client import LdapSource
 from infosys.entry import Entry
-from infosys.levels import Level
+from infosys.harvest import Harvest, Territory
+from infosys.levels import Level, placed
 from infosys.server import LdapServer
 from infosys.settings import BdiiSettings
 
+RESOURCE = "mds-vo-name=resource,o=grid"
 TOP = "mds-vo-name=local,o=grid"
 
 
@@ -207,3 +211,82 @@ def test_the_made_up_grid_waits_for_the_real_sources_but_not_for_ever() -> None:
         now[0] += 31
         service.refresh_now()
         assert len(source.fetch("(objectClass=GlueCE)", base="o=grid")) == 5
+
+
+def test_a_picture_that_stays_the_same_is_not_made_again(
+    server: LdapServer, grid: list[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Bdii(settings(server.url)) as service:
+        source = LdapSource(service.server.url)
+
+        def figures() -> list[str | None]:
+            (found,) = source.fetch("(objectClass=UpdateStats)", base="o=infosys")
+            return [found.first(f"{kind}Entries") for kind in ("New", "Modified", "Deleted")]
+
+        before = service.server.directory.find("o=grid"), *service._served.values()
+        assert figures() == [str(len(service._served)), "0", "0"]
+        own = service._own.entries()
+        monkeypatch.setattr(service._own, "entries", lambda: own)  # they tell the minute
+        with monkeypatch.context() as unwanted:
+            unwanted.setattr(service.server, "publish", lambda _: pytest.fail("the whole tree is made again"))
+            service.refresh_now()
+        assert figures() == ["0", "0", "0"]
+        assert all(map(operator.is_, before, (service.server.directory.find("o=grid"), *service._served.values())))
+        changed = Entry(grid[3].dn, dict(grid[3].attributes) | {"GlueCEInfoHostName": ("other",)})
+        server.publish([*grid[:3], changed, Entry.of(f"GlueCEUniqueID=new,{RESOURCE}", {"objectClass": "GlueCE"})])
+        gone = len(grid) - 4
+        service.refresh_now()
+        assert figures() == ["1", "1", str(gone)]
+        service.refresh_now()
+        assert figures() == ["0", "0", "0"]
+
+
+def test_what_is_new_is_counted_from_the_begin_of_a_harvest_not_from_its_last_part(
+    server: LdapServer, grid: list[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bdii, "_SHOW_AFTER", -1.0)
+    with Bdii(settings(server.url)) as service:
+        (found,) = LdapSource(service.server.url).fetch("(objectClass=UpdateStats)", base="o=infosys")
+        assert found.first("NewEntries") == found.first("TotalEntries")
+
+
+def test_entries_that_are_refused_are_counted_not_kept() -> None:
+    alien = [f"GlueCEUniqueID={each},mds-vo-name=B,o=grid" for each in range(50)]
+    with LdapServer("127.0.0.1:0") as server:
+        server.publish([Entry.of(dn, {"objectClass": "GlueCE"}) for dn in alien])
+        with Bdii(settings(f"{server.url}/o=grid", level=Level.SITE)) as service:
+            (harvest,) = service._harvests
+            harvest.territory = Territory(("o=grid",), "A")
+            service.refresh_now()
+            assert harvest.refused.endswith("(and 50 more)")  # with the level above them
+            assert harvest.refused.count("GlueCEUniqueID") <= 1
+
+
+@pytest.mark.parametrize(("base", "megabytes"), [("", 16), ("/mds-vo-name=A,o=grid", 16), ("/o=grid", 128)])
+def test_a_source_for_one_site_may_say_less_than_one_for_all(base: str, megabytes: int) -> None:
+    harvest = Harvest.of(f"ldap://127.0.0.1:1{base}", "S", Level.TOP, 1.0, time.monotonic)
+    assert harvest.source.max_bytes == megabytes << 20
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_site_that_claims_another_ones_computing_element_does_not_get_it(
+    grid: list[Entry], turned: bool
+) -> None:
+    """In both orders of the sources the element stays with the site on whose host it is."""
+    own = [entry.moved(placed(entry.dn, "SITE-B", Level.SITE)) for entry in grid]
+    elsewhere = {"GlueCEInfoHostName": ("evil.example.com",)}
+    stolen = [
+        Entry(placed(entry.dn, "SITE-A", Level.SITE), {**entry.attributes, **(elsewhere if ce else {})})
+        for entry in grid
+        for ce in (entry.is_a("GlueCE"),)
+    ]
+    with LdapServer("127.0.0.1:0") as a, LdapServer("127.0.0.1:0") as b:
+        a.publish(stolen)
+        b.publish(own)
+        urls = [f"{a.url}/mds-vo-name=SITE-A,o=grid", f"{b.url}/mds-vo-name=SITE-B,o=grid"]
+        with Bdii(settings(*(reversed(urls) if turned else urls))) as service:
+            assert service.problems == ()
+            made = assemble(LdapSource(service.server.url, "o=grid").fetch())
+            assert {record.host for record in made.records} == {"ce.example.org"}
+            assert {level[0] for level in made.holders.values()} == {"mds-vo-name=site-b"}
+            assert len(made.problems) == len({record.ce_id for record in made.records})
