@@ -35,7 +35,7 @@ class WorkerNode:
     :ivar platform: as ``uname -m`` says.
     :ivar os_family: ``linux``, ``macosx``, ``solaris`` or ``windows``.
     :ivar os_name: the distribution.
-    :ivar os_release: its version, ``12``; :ivar:`os_version` its code name or the kernel's release.
+    :ivar os_release: its version, ``12``; ``os_version`` its code name or the kernel's release.
     :ivar clock_speed: MHz.
     """
 

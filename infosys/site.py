@@ -20,7 +20,7 @@ VALIDITY = 3600
 class SiteSettings:
     """A site, as its operator describes it.  Contacts are mail addresses or URIs.
 
-    :param latitude: degrees, north positive; :param:`longitude` likewise, east positive.
+    :param latitude: degrees, north positive; ``longitude`` likewise, east positive.
     """
 
     name: str
