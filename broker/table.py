@@ -41,7 +41,7 @@ _T = TypeVar("_T", Kinds, Mask, Numbers)
 _S = TypeVar("_S", bound=np.generic)
 
 MAX_COLUMNS: Final = 1000
-"""Columns that a table keeps; only a site with thousands of attributes of its own has more, and those are slow to ask."""
+"""Columns that a table keeps.  Only a site with thousands of attributes of its own has more; those are slow to ask."""
 
 _MAX_STANDING: Final = 64
 """Standing expressions that a table remembers."""

@@ -36,6 +36,8 @@ _LEVELS_ABOVE: Final = 60
 _PLAIN: Final = frozenset({"ifthenelse", "anymatch", "allmatch", "whichmatch"})
 """Functions of :mod:`jdl.special` that read nothing but what their arguments name."""
 
+_LOOKED_UP: Final = frozenset({"member", "ismember", "regexp"})
+
 _UNDEFINED: Final = Vector.of(CONSTANT, (UNDEFINED,))
 
 
@@ -226,7 +228,7 @@ class Question:
 
     def _looked_up(self, expr: Expr, column: Column) -> Vector | None:
         """Answer Member() and RegExp() of one string and a column from the column's indexes; None for another call."""
-        if not isinstance(expr, Call):
+        if not isinstance(expr, Call) or expr.key not in _LOOKED_UP:
             return None
         arguments = [self._of(each) for each in expr.arguments]
         held = [each for each in arguments if each.column is column]
@@ -235,7 +237,7 @@ class Question:
             return None
         texts = [str(each) for each in words]
         kinds = np.zeros(len(column.exprs), np.int8)
-        if expr.key in ("member", "ismember") and len(texts) == 1:
+        if expr.key != "regexp" and len(texts) == 1:
             known = column.lists_of_strings
             kinds[column.holding(texts[0])] = Kind.TRUE
         elif expr.key == "regexp" and 1 <= len(texts) <= 2 and arguments[1] is held[0]:
@@ -260,9 +262,11 @@ class Question:
         :param partial: whether the expression is a part of another one; then what it costs decides with the whole.
         :raises Opaque: a part costs too much, or draws numbers by chance that a whole domain must not share.
         """
+        rolled, self.sources.rolled = self.sources.rolled, False
         found = self._values(expr, domain.representatives(), partial)
         if partial and self.sources.rolled and domain is not self._rows.domain:
             raise Opaque
+        self.sources.rolled |= rolled
         return Vector(domain, found.kinds, found.ints, found.reals, found.objects, found.cost)
 
     def _values(self, expr: Expr, rows: Codes, partial: bool = True) -> Vector:
