@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ce.publisher import Occupation, records
+from ce.glue1_records import queue_entries
+from ce.occupation import Occupation
 from ce.settings import CeSettings, Queue
 from infosys.ce_ads import assemble
-from infosys.glue1 import entries_of
 from jdl.classad import ClassAd
 from jdl.evaluate import evaluate_attribute
 from jdl.nodes import Expr, Reference
@@ -175,7 +175,7 @@ def computing_element() -> ClassAd:
         queues=(Queue(name="long", access_rules=("VO:testvo",)),),
     )
     idle = Occupation(running=0, waiting=0, busy=0, mean_seconds=60.0)
-    assembly = assemble(entries_of(records(settings, settings.queues[0], idle)))
+    assembly = assemble(queue_entries(settings, settings.queues[0], idle, {}, ()))
     assert assembly.problems == ()
     return assembly.records[0].ad
 
