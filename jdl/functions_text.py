@@ -120,6 +120,9 @@ def _regexp_member(run: Run, expression: Any, texts: Any, options: Any = "") -> 
     return any(compiled.search(text.encode("utf-8", "surrogatepass")) is not None for text in texts)
 
 
+_MATCH_STEPS: Final = 4
+"""What one replacement costs of an evaluation's budget."""
+
 _REFERENCE: Final = re.compile(rb"\\([0-9])")
 
 
@@ -127,7 +130,7 @@ def _filled(template: bytes, groups: tuple[bytes | None, ...]) -> bytes:
     return _REFERENCE.sub(lambda reference: groups[int(reference[1])] or b"", template)
 
 
-def _replacement(compiled: Pattern, text: bytes, template: bytes, once: bool, around: bool) -> bytes | None:
+def _replacement(run: Run, compiled: Pattern, text: bytes, template: bytes, once: bool, around: bool) -> bytes | None:
     """The text with what the pattern finds replaced; without what is ``around`` that when it is not wanted.
 
     ``\\0`` to ``\\9`` in the template are what the groups of the pattern found.  None when it would be too long, when
@@ -140,6 +143,7 @@ def _replacement(compiled: Pattern, text: bytes, template: bytes, once: bool, ar
         groups = (match.group(0), *match.groups())
         if any(index >= len(groups) or groups[index] is None for index in wanted) or not (once or groups[0]):
             return None
+        run.charge(_MATCH_STEPS)
         piece = _filled(template, groups)
         parts += [text[end : match.start()], piece] if around else [piece]
         size += len(piece)
@@ -159,7 +163,7 @@ def _substitution(once: bool, around: bool) -> Callable[..., Value]:
         if compiled is None or type(text) is not str or type(template) is not str:
             return ERROR
         octets, put = text.encode("utf-8", "surrogatepass"), template.encode("utf-8", "surrogatepass")
-        found = _replacement(compiled, octets, put, once and "g" not in options, around)
+        found = _replacement(run, compiled, octets, put, once and "g" not in options, around)
         if found is None:
             return ERROR
         return bounded(run, found.decode("utf-8", "replace"))
