@@ -2,8 +2,8 @@
 
 ``python tests/fuzz/soapdoor.py --seconds 60`` (``make fuzz``) mutates valid requests of every operation, and job
 descriptions, and goes on from what reached new code (:mod:`fuzz_engine`).  What is held against the answers is in
-:mod:`fuzz_door` and :mod:`fuzz_descriptions`.  It prints its seed.  An input that fails is kept, and ``--replay FILE``
-runs it again.
+:mod:`fuzz_door`, :mod:`fuzz_descriptions` and :mod:`fuzz_expressions`.  It prints its seed.  An input that fails is
+kept, and ``--replay FILE`` runs it again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import fuzz_descriptions
 import fuzz_door
+import fuzz_expressions
 from fuzz_edges import Edges
 from fuzz_engine import Engine, Failure, Target, timed
 
@@ -29,7 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--replay", type=Path, default=None, metavar="FILE", help="run the input in a file again")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="wms-fuzz-") as directory:
-        targets: list[Target] = [*fuzz_door.doors(Path(directory)), fuzz_descriptions.Descriptions()]
+        targets: list[Target] = [
+            *fuzz_door.doors(Path(directory)),
+            fuzz_descriptions.Descriptions(),
+            fuzz_expressions.Expressions(),
+        ]
         if options.replay is not None:
             return replay(options.replay, targets)
         scratch = options.corpus or Path(tempfile.mkdtemp(prefix="wms-fuzz-corpus-"))

@@ -26,6 +26,7 @@ from jdl.tree import (
     Reference,
     Select,
     Subscript,
+    from_python,
 )
 from jdl.values import ERROR, UNDEFINED
 
@@ -239,6 +240,28 @@ def test_what_is_printed_is_read_back_as_the_same_tree(expr: Expr) -> None:
     assert again == expr
     assert again.text() == expr.text()
     assert hash(again) == hash(expr)
+
+
+extremes = st.one_of(
+    st.floats(),
+    st.integers(-(1 << 63), (1 << 63) - 1),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",))),
+    st.sampled_from([5e-324, 1.7976931348623157e308, -0.0, 2.0**63, "\x01\x7f\x9f\u2028", "\\", '"', "a\\'b"]),
+    st.sampled_from([UNDEFINED, ERROR]),
+)
+odd_names = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1)
+
+
+@given(st.dictionaries(odd_names, st.recursive(extremes, lambda inner: st.lists(inner, max_size=3), max_leaves=5)))
+@settings(max_examples=100, deadline=None)
+def test_values_and_names_of_any_kind_are_read_back_as_the_same_tree(values: dict[str, object]) -> None:
+    ad = from_python(values)
+    assert isinstance(ad, ClassAd)
+    assert parse_expression(ad.text()) == ad
+    if values:
+        again = parse(ad.pretty())
+        assert again == ad
+        assert list(again) == list(ad)
 
 
 @given(st.lists(st.tuples(names, expressions), min_size=1, max_size=5))
