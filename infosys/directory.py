@@ -11,7 +11,7 @@ from infosys import ber, names
 from infosys.entry import Entry
 from infosys.errors import NameSyntaxError
 from infosys.filters import And, Compare, Filter, Or, base_name
-from infosys.messages import BASE, ONE_LEVEL, PAGED_RESULTS
+from infosys.messages import BASE, ONE_LEVEL, PAGED_RESULTS, SUBORDINATE
 from infosys.schema import SYNTAXES, Schema, glue
 
 SUBSCHEMA: Final = "cn=Subschema"
@@ -55,10 +55,17 @@ class Node:
         """The values as they are compared."""
         found = self._folded.get(attribute)
         if found is None:
-            found = tuple([names.fold(value) for value in self.entry.values(attribute)])
+            found = tuple([self.fold(attribute, value) for value in self.entry.values(attribute)])
+            if attribute == "objectclass":
+                found += self.schema.superiors(found)
             if found:  # what is not there could be asked by endless names
                 self._folded[attribute] = found
         return found
+
+    def fold(self, attribute: str, text: str) -> str:
+        """A text as it is compared with values of the attribute."""
+        known = self.schema.attributes.get(attribute)
+        return names.spaced(text) if known is not None and known.exact else names.fold(text)
 
     def numeric(self, attribute: str) -> bool:
         """Whether the values are integers."""
@@ -70,7 +77,7 @@ class Node:
 
         An empty list and ``*`` mean the user attributes, ``+`` the operational ones, ``1.1`` none.
         """
-        wanted = {base_name(each) for each in attributes}
+        wanted = {each.strip().lower() for each in attributes}
         if not wanted or wanted == {"*"}:
             if not types_only:
                 return self.whole
@@ -88,7 +95,7 @@ class Node:
         return {
             lower: _attribute(name, values)
             for name, values in self.entry.attributes.items()
-            if (lower := name.lower()) in (wanted or (lower,))
+            if (lower := name.lower()) and (wanted is None or lower in wanted or base_name(lower) in wanted)
         }
 
     def _operational(self) -> dict[str, bytes]:
@@ -278,7 +285,7 @@ class Directory:
         Object classes that the filter demands narrow the choice; the filter itself is not applied.
         """
         if scope == BASE or base is self.subschema:
-            yield from () if scope == ONE_LEVEL else (base,)
+            yield from () if scope in (ONE_LEVEL, SUBORDINATE) else (base,)
             return
         tree = self._main if base.key in self._main.nodes else self._beside
         nodes, shape = tree.nodes, tree.shape
@@ -288,7 +295,7 @@ class Directory:
         narrow = _narrow(wanted, shape)
         tail = len(base.key)
         for key in shape.order if narrow is None else narrow:
-            if key[len(key) - tail :] == base.key:
+            if key[len(key) - tail :] == base.key and (scope != SUBORDINATE or len(key) > tail):
                 yield nodes[key]
 
     def _root(self) -> Node:

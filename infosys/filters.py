@@ -6,11 +6,12 @@ attribute's syntax does not admit); only True selects an entry.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
-from infosys import ber, names
+from infosys import ber
 from infosys.errors import ProtocolError
 
 MAX_DEPTH: Final = 40
@@ -78,6 +79,8 @@ class Extensible:
 
 Filter: TypeAlias = And | Or | Not | Present | Compare | Substrings | Extensible
 
+_CLASS: Final = "objectclass"
+"""The attribute of object identifiers, which have no substrings (RFC 4512 §3.3)."""
 _COMPARE: Final = {0xA3: "=", 0xA5: ">=", 0xA6: "<=", 0xA8: "~="}
 
 
@@ -88,7 +91,10 @@ class Subject(Protocol):
         """Whether anybody knows the attribute (lower case)."""
 
     def folded(self, attribute: str) -> tuple[str, ...]:
-        """The values of the attribute (lower case), as :func:`infosys.names.fold` leaves them."""
+        """The values of the attribute (lower case), as :meth:`fold` leaves them."""
+
+    def fold(self, attribute: str, text: str) -> str:
+        """A text as it is compared with values of the attribute: by caseIgnoreMatch or caseExactMatch."""
 
     def numeric(self, attribute: str) -> bool:
         """Whether the attribute's values are integers."""
@@ -203,8 +209,14 @@ def matches(subject: Subject, wanted: Filter) -> bool | None:
     if isinstance(wanted, Present):
         return bool(values)
     if isinstance(wanted, Substrings):
-        return None if subject.numeric(attribute) else any(_contains(value, wanted) for value in values)
-    return _compare(wanted, values, subject.numeric(attribute))
+        if subject.numeric(attribute) or attribute == _CLASS:
+            return None
+        return any(_contains(value, wanted, functools.partial(subject.fold, attribute)) for value in values)
+    if subject.numeric(attribute):
+        return _compare_numbers(wanted, values)
+    if wanted.operator in (">=", "<="):
+        return None  # the schemas of GLUE give an order to numbers alone
+    return subject.fold(attribute, wanted.value) in values
 
 
 def base_name(attribute: str) -> str:
@@ -226,23 +238,16 @@ def _all(truths: Iterator[bool | None]) -> bool | None:
     return answer
 
 
-def _compare(wanted: Compare, values: tuple[str, ...], numeric: bool) -> bool | None:
-    if numeric:
-        number = as_integer(wanted.value)
-        if number is None:
-            return None
-        numbers = [found for value in values if (found := as_integer(value)) is not None]
-        if wanted.operator == ">=":
-            return any(found >= number for found in numbers)
-        if wanted.operator == "<=":
-            return any(found <= number for found in numbers)
-        return number in numbers
-    text = names.fold(wanted.value)
+def _compare_numbers(wanted: Compare, values: tuple[str, ...]) -> bool | None:
+    number = as_integer(wanted.value)
+    if number is None:
+        return None
+    numbers = [found for value in values if (found := as_integer(value)) is not None]
     if wanted.operator == ">=":
-        return any(value >= text for value in values)
+        return any(found >= number for found in numbers)
     if wanted.operator == "<=":
-        return any(value <= text for value in values)
-    return text in values
+        return any(found <= number for found in numbers)
+    return number in numbers
 
 
 def as_integer(text: str) -> int | None:
@@ -254,14 +259,14 @@ def as_integer(text: str) -> int | None:
     return int(text)
 
 
-def _contains(value: str, wanted: Substrings) -> bool:
-    initial, final = _piece(wanted.initial).lstrip(" "), _piece(wanted.final).rstrip(" ")
+def _contains(value: str, wanted: Substrings, fold: Callable[[str], str]) -> bool:
+    initial, final = _piece(wanted.initial, fold).lstrip(" "), _piece(wanted.final, fold).rstrip(" ")
     if not value.startswith(initial):
         return False
     place, end = len(initial), len(value) - len(final)
     if end < place or not value.endswith(final):
         return False
-    for piece in map(_piece, wanted.middle):
+    for piece in (_piece(each, fold) for each in wanted.middle):
         found = value.find(piece, place, end)
         if found < 0:
             return False
@@ -269,9 +274,9 @@ def _contains(value: str, wanted: Substrings) -> bool:
     return True
 
 
-def _piece(text: str) -> str:
+def _piece(text: str, fold: Callable[[str], str]) -> str:
     """A piece as values are folded, but its outer spaces count (one each)."""
-    folded = names.fold(text)
+    folded = fold(text)
     if not folded:
         return " " if text else ""
     return (" " if text[0].isspace() else "") + folded + (" " if text[-1].isspace() else "")

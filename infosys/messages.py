@@ -39,6 +39,8 @@ _RESPONSES: Final = {0x66: 0x67, 0x68: 0x69, 0x4A: 0x6B, 0x6C: 0x6D, 0x6E: 0x6F,
 BASE: Final = 0
 ONE_LEVEL: Final = 1
 SUBTREE: Final = 2
+SUBORDINATE: Final = 3
+"""The subtree without its base; ``children`` of OpenLDAP (draft-sermersheim-ldap-subordinate-scope)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ def _search(reader: ber.Reader) -> Search:
         attributes.append(selection.text())
         if len(attributes) > MAX_ATTRIBUTES:
             raise ProtocolError(f"a search may select {MAX_ATTRIBUTES} attributes, not more")
-    if scope not in (BASE, ONE_LEVEL, SUBTREE) or size_limit < 0 or time_limit < 0:
+    if scope not in (BASE, ONE_LEVEL, SUBTREE, SUBORDINATE) or size_limit < 0 or time_limit < 0:
         raise ProtocolError("the scope or a limit of a search is out of range")
     return Search(base, scope, size_limit, time_limit, types_only, wanted, tuple(attributes))
 

@@ -102,6 +102,11 @@ def fold(value: str) -> str:
     return " ".join(value.lower().split())
 
 
+def spaced(value: str) -> str:
+    """A value as caseExactMatch compares it: no outer spaces, inner runs of spaces made one."""
+    return " ".join(value.split())
+
+
 def _split(text: str, separators: str) -> list[str]:
     parts = []
     start = place = 0

@@ -117,12 +117,31 @@ class ObjectClass:
         return f"( {self.oid} NAME '{self.name}'{superior} {self.kind}{must}{may} )"
 
 
+_MAX_KEPT: Final = 1_000
+"""Lists of object classes whose superiors are kept."""
+
+
 class Schema:
     """Attribute types and object classes by name, in any spelling."""
 
     def __init__(self, attributes: Iterable[AttributeType], classes: Iterable[ObjectClass] = ()) -> None:
         self.attributes: Mapping[str, AttributeType] = {each.name.lower(): each for each in attributes}
         self.classes: Mapping[str, ObjectClass] = {each.name.lower(): each for each in classes}
+        self._superiors: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def superiors(self, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """The classes that an entry belongs to besides those it names (lower case): what they are kinds of."""
+        found = self._superiors.get(classes)
+        if found is None:
+            known = list(classes)
+            for name in known:  # grows while it is read
+                superior = self.classes[name].superior.lower() if name in self.classes else ""
+                if superior and superior not in known:
+                    known.append(superior)
+            found = tuple(known[len(classes) :])
+            if len(self._superiors) < _MAX_KEPT:
+                self._superiors[classes] = found
+        return found
 
     def attribute(self, name: str) -> AttributeType | None:
         """The type of that name, or None."""
