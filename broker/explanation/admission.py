@@ -62,10 +62,12 @@ def _own(ex: Examination, fit: Mask) -> dict[str, Opening]:
     fqans = ex.user.fqans
     for number, fqan in enumerate(fqans[1 : 1 + _OTHERS], 1):
         turned = User(ex.user.dn, (fqan, *fqans[:number], *fqans[number + 1 :]))
-        more = ex.elements(ex.table.admitted(turned)) & ~ex.elements(ex.admitted)
+        admitted = ex.table.admitted(turned)
+        more = ex.elements(admitted) & ~ex.elements(ex.admitted)
         if more.any():
             rule = f"VOMS:{fqan}"
-            found[rule] = Opening(shown(rule), int(more.sum()), ex.count(fit & ex.of(more)), own=True)
+            would = ex.count(fit & admitted & ex.of(more))
+            found[rule] = Opening(shown(rule), int(more.sum()), would, own=True)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -38,7 +39,7 @@ class Vocabulary:
 
     def __init__(self, table: Table) -> None:
         self.elements = Elements(table)
-        self._columns = table.column
+        self._table: Table = weakref.proxy(table)  # who is kept as long as the table must not keep it
         self._ads = [record.ad for record in table.records]
         self._names: dict[str, str] | None = None
         self._values: dict[str, tuple[Places, list[Value]]] = {}
@@ -47,7 +48,7 @@ class Vocabulary:
 
     def has(self, name: str) -> bool:
         """Whether any ad has an attribute of that name."""
-        return len(self._columns(name.lower()).exprs) > 1  # the first one stands for its absence
+        return len(self._table.column(name.lower()).exprs) > 1  # the first one stands for its absence
 
     @property
     def names(self) -> dict[str, str]:
@@ -65,7 +66,9 @@ class Vocabulary:
         key = name.lower()
         kept = self._values.get(key)
         if kept is None:
-            column = self._columns(key)
+            column = self._table.column(key)
+            if not self.has(key):
+                return np.zeros(len(self._ads), dtype=np.intp), [UNDEFINED]  # users can ask for any number of names
             values: list[Value] = []
             for expr in column.exprs:
                 if expr is None:
@@ -89,6 +92,8 @@ class Vocabulary:
         words = self._words.get(key)
         if words is None:
             words = {}
+            if not self.has(key):
+                return words
             for number, value in enumerate(self.values(key)[1]):
                 for item in value if isinstance(value, tuple) else (value,):
                     if isinstance(item, str):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -279,6 +281,15 @@ def test_a_long_list_of_conditions_does_not_cost_minutes(three: Snapshot) -> Non
     assert len(found.conditions) <= 40
     (change,) = found.changes  # the last of a hundred terms stands for all that follow
     assert change.edits[0].text.startswith('other.GlueCEUniqueID != "99" && other.GlueCEUniqueID != "100" && ')
+
+
+def test_nothing_of_a_picture_is_kept_when_it_is_gone(element: Records) -> None:
+    snapshot = Snapshot(element("a", software=("VO-vo-tool-1.2",)))
+    explained(snapshot, f'Member("VO-vo-tool-1.3", {TAGS}) && other.Zebra > 1 && {MEMORY} > 99999')
+    gone = weakref.ref(snapshot.table)
+    del snapshot
+    gc.collect()
+    assert gone() is None
 
 
 # -- the reason of a waiting job

@@ -6,6 +6,7 @@ of 4xx or 501 and one sentence, since there is no message then.
 """
 
 import gzip
+import json
 import re
 import threading
 import time
@@ -16,6 +17,7 @@ from lxml import etree
 
 MEMORY = 256 << 20
 SOON = 1.0
+PATIENCE = 5.0  # an explanation looks for what would help for two seconds at the most
 BEGIN = f'<s:Envelope xmlns:s="{SOAP}" xmlns:w="{WMP}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 ENC = 'xmlns:e="http://schemas.xmlsoap.org/soap/encoding/" xmlns:xsd="http://www.w3.org/2001/XMLSchema"'
 PROTOCOL = "<jobId>https://localhost:9000/aaaaaaaaaaaaaaaaaaaaaa</jobId><protocol>https</protocol>"
@@ -267,6 +269,57 @@ def test_a_header_cannot_be_injected_into_the_answer(attacked, unharmed):
     path = f"{attacked.path}?wsdl%0d%0aX-Evil:%201"
     reply = attacked.send(attacked.head(None, "Connection: close", method="GET", path=path))
     assert b"X-Evil" not in reply.head
+
+
+# -- the door beside SOAP: POST …/explain ----------------------------------------------------------------------
+
+JDL_FIELD = "Content-Type: application/x-jdl"
+DOUBLED = "".join(f"A{n} = A{n - 1} + A{n - 1};" for n in range(1, 60))
+
+
+def described(requirements: str, more: str = "") -> bytes:
+    return f'[ Executable = "/bin/true"; Rank = 1; Requirements = {requirements}; {more} ]'.encode()
+
+
+DESCRIPTIONS = {
+    "deep": described("(" * 50_000 + "true" + ")" * 50_000),
+    "wide": described(" || ".join(f"other.GlueCEInfoTotalCPUs > {10**6 + n}" for n in range(5_000))),
+    "attributes that double": described("A59 == 1", f"A0 = other.GlueCEInfoTotalCPUs; {DOUBLED}"),
+    "attributes that double, misspelt": described("other.A59 == 1", f"A0 = other.GlueCEInfoTotalCPUs; {DOUBLED}"),
+    "a circle": described("A", "A = B; B = A;"),
+    "a pattern that explodes": described('RegExp("(a+)+$", other.GlueCEUniqueID)'),
+    "a long string": described(f'other.GlueCEInfoLRMSType == "{"x" * 900_000}"'),
+    "a control character": described('other.GlueCEInfoLRMSType == "\x1b[2J"'),
+    "NUL": b"[ a = \0 ]",
+    "UTF-16": described("true").decode().encode("utf-16"),
+    "XML": envelope("<w:getVersion/>").encode(),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("attack", DESCRIPTIONS)
+@pytest.mark.parametrize("user", ["alice", None])
+def test_an_attack_by_a_description_is_answered_by_json(attacked, unharmed, attack, user):
+    body = DESCRIPTIONS[attack]
+    head = attacked.head(len(body), JDL_FIELD, "Connection: close", path=f"{attacked.path}/explain")
+    reply = attacked.send(head + body, user)
+    assert reply.seconds < PATIENCE
+    assert b"Content-Type: application/json" in reply.head
+    answer = json.loads(reply.body)
+    assert len(reply.body) < 200_000
+    assert "\x1b" not in str(answer) and "root:" not in str(answer) and "Traceback" not in str(answer)
+    if user is None:
+        assert (reply.status, answer["error"]["code"]) == (401, 1206)
+    else:
+        assert (reply.status == 200) == ("error" not in answer)
+        assert reply.status in (200, 400)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "text/xml"])
+def test_what_a_form_can_send_is_not_taken_for_a_description(attacked, unharmed, kind):
+    body = described("true")
+    head = attacked.head(len(body), f"Content-Type: {kind}", "Connection: close", path=f"{attacked.path}/explain")
+    assert attacked.send(head + body).status == 415
 
 
 def test_many_attackers_at_once_leave_others_alone(attacked, unharmed):
