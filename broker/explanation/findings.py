@@ -17,6 +17,7 @@ from broker.explanation.mistakes import Correction
 from broker.explanation.vocabulary import texts_of
 from broker.explanation.wording import listed, literal, shown
 from broker.table import Mask, Truth
+from infosys.unknown import is_unknown
 from jdl.tree import Expr, Reference
 from jdl.values import UNDEFINED, Value
 from wsdl.explanation import Alternative, Condition, NearMiss
@@ -164,7 +165,7 @@ def _had(ex: Examination, expr: Expr, demand: Demand | None, place: int) -> str:
         value = ex.value(demand.subject, place)
         if isinstance(value, tuple) and demand.operator in ("member", "identicalmember"):
             return _nearest(ex, demand, np.array([place])) or literal(value)
-        return literal(value)
+        return f"{literal(value)} (unknown)" if is_unknown(value) else literal(value)
     read = [Reference(name, "other") for name in ex.job.referenced(expr)]
     return listed([f"{shown(each.name)} = {literal(ex.value(each, place))}" for each in read])
 

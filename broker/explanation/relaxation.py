@@ -12,6 +12,7 @@ from broker.explanation.clause import is_and, is_light, is_or, is_other
 from broker.explanation.demand import EQUAL, ORDERED, Demand, demand_of, is_number, is_plain
 from broker.explanation.examination import Examination
 from broker.explanation.vocabulary import texts_of
+from infosys.unknown import NUMBERS, is_unknown
 from jdl.tree import Call, Expr, Literal, Operation
 from jdl.values import Value
 
@@ -19,8 +20,6 @@ LEFT_OUT: Final = 1.5
 """What it costs to leave a term out; a term that is relaxed costs up to 1, by how far it moves."""
 CORRECTED: Final = 0.01
 """What it costs to write what was meant."""
-UNKNOWN: Final = frozenset({444444, 999999, 9999999, 99999999, 999999999, 2147483647, 2146660842, -1})
-"""Numbers by which GLUE publishers say that they do not know; no threshold is moved to one of them."""
 
 Option = tuple[float, Expr]
 """A cost, and an expression that is true."""
@@ -68,9 +67,9 @@ def _either(ex: Examination, expr: Expr, place: int) -> list[Option]:
 def _moved(ex: Examination, expr: Expr, demand: Demand, place: int) -> list[Option]:
     value = ex.value(demand.subject, place)
     wanted, operator = demand.wanted, demand.operator
+    if is_unknown(value):
+        return []  # nothing is moved to a value by which a site says that it does not know
     if operator in ORDERED and is_number(value) and is_number(wanted):
-        if value in UNKNOWN:
-            return []
         return [(_distance(value, wanted), demand.with_wanted(value, operator[0] + "="))]  # type: ignore[arg-type]
     if operator in EQUAL and is_plain(value) and type(value) is type(wanted):
         return [(_difference(value, wanted), demand.with_wanted(value, "=="))]  # type: ignore[arg-type]
@@ -109,7 +108,7 @@ def distances(ex: Examination, expr: Expr, places: npt.NDArray[np.intp]) -> npt.
         return apart
     if is_number(demand.wanted):
         numbers, numeric = ex.ranks(demand.subject)
-        known = numeric[places] & ~np.isin(numbers[places], list(UNKNOWN))
+        known = numeric[places] & ~np.isin(numbers[places], list(NUMBERS))
         away = np.abs(numbers[places] - float(demand.wanted))  # type: ignore[arg-type]
         scaled = away / (away + abs(float(demand.wanted)) + 1)  # type: ignore[arg-type]
         return np.where(apart == 0, 0.0, np.where(known, scaled, LEFT_OUT))
