@@ -104,9 +104,8 @@ class ExplanationResource:
     def _answered(self, environ: dict[str, Any], start_response: StartResponse, body: bytes) -> Iterable[bytes]:
         call = Call("", NAME, environ, self._terms)
         try:
-            text = _text(body)
             with guarded(NAME, self._terms.rules):
-                answer = self._admission(call, lambda: self.explain(call, text))
+                answer = self._admission(call, lambda: self.explain(call, _text(body)))
         except GridError as error:
             log.info("%s answered with error %d (%s)", NAME, error.code, type(error).__name__)
             if error.code not in self._terms.codes:

@@ -297,8 +297,9 @@ DESCRIPTIONS = {
 }
 
 
-@pytest.mark.parametrize("attack", DESCRIPTIONS)
-@pytest.mark.parametrize("user", ["alice", None])
+@pytest.mark.parametrize(
+    ("attack", "user"), [*((each, "alice") for each in DESCRIPTIONS), ("deep", None), ("UTF-16", None)]
+)
 def test_an_attack_by_a_description_is_answered_by_json(attacked, unharmed, attack, user):
     body = DESCRIPTIONS[attack]
     head = attacked.head(len(body), JDL_FIELD, "Connection: close", path=f"{attacked.path}/explain")
@@ -315,7 +316,7 @@ def test_an_attack_by_a_description_is_answered_by_json(attacked, unharmed, atta
         assert reply.status in (200, 400)
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "text/xml"])
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
 def test_what_a_form_can_send_is_not_taken_for_a_description(attacked, unharmed, kind):
     body = described("true")
     head = attacked.head(len(body), f"Content-Type: {kind}", "Connection: close", path=f"{attacked.path}/explain")
