@@ -154,7 +154,7 @@ def test_automatic_ports_are_free_different_and_not_ephemeral():
     ("text", "what"),
     [
         ("[node\n", "cannot be read"),
-        ("[nodes]\n", "section [nodes] is unknown; there are node, trust, wmproxy"),
+        ("[nodes]\n", "section [nodes] is unknown; there are node, site, trust"),
         ("[lb]\nprot = 1\n", "[lb] prot is unknown; there are port"),
         ("[lb]\nport = 'x'\n", "[lb] port must be of type int"),
         ("[lb]\nport = 70000\n", "[lb] port must be a port, 1 to 65535"),
