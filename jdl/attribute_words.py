@@ -114,7 +114,7 @@ _MATCHING: Final = (
     Words("WholeNodes", "hosts are wanted whole"),
     Words(
         "SignificantAttributes",
-        "attributes whose equality makes nodes of a collection alike, so that they are matched once",
+        "kept, and not needed: what is alike is matched once by itself",
     ),
     Words("EnableWmsFeedback", "runs on CREAM elements only, as far as the WMS's own requirements say so"),
     Words("RetryCount", "how often the job may be sent again after it began", "1506: below 0"),
