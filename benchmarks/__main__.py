@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import chains, commands, disk, jobs, list_match, matching, pull, wmproxy_requests
+from benchmarks import chains, commands, disk, jobs, ldap, list_match, matching, pull, wmproxy_requests
 from benchmarks.figure import Figure, table
 from benchmarks.scratchnode import ScratchNode
 from grid.errors import GridError
@@ -40,6 +40,10 @@ BENCHMARKS: Final[dict[str, tuple[str, _Measure]]] = {
     "pull": (
         "a grid of 500 and 5 000 computing elements bought while jobs are matched, beside ldapsearch",
         lambda node, quick: pull.measure_pull(node.layout.root.parent, quick),
+    ),
+    "ldap": (
+        "4 400 and 44 000 entries loaded and searched, beside slapd",
+        lambda node, quick: ldap.measure_ldap(node.layout.root.parent, quick),
     ),
     "listmatch": (
         "jobListMatch over SOAP on a node that knows 5 000 computing elements",

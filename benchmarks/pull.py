@@ -57,17 +57,17 @@ def measure_pull(scratch: Path, quick: bool) -> list[Figure]:
     """Grids of 500 and 5 000 computing elements, from our server and, where it is installed, from slapd."""
     figures: list[Figure] = []
     for sites in (100,) if quick else (100, 1000):
-        with _served(["serve", str(sites)]) as url:
+        with served(["serve", str(sites)]) as url:
             figures += _figures(f"{sites * 5} CEs", url)
         if shutil.which("slapd") and Path("/etc/bdii/bdii-top-slapd.conf").exists():
-            with _slapd(scratch, sites) as url:
+            with slapd(scratch, sites) as url:
                 figures += _figures(f"{sites * 5} CEs, slapd", url)
     return figures
 
 
 def _figures(name: str, url: str) -> list[Figure]:
     bare = _ldapsearch(url)
-    found = json.loads(_run([sys.executable, "-m", "benchmarks.pull", "probe", url]))
+    found = json.loads(run([sys.executable, "-m", "benchmarks.pull", "probe", url]))
     calm, busy = found["calm"], found["busy"]
     return [
         Figure(f"purchase of everything, {name}", found["whole"], "s", (bare,)),
@@ -90,12 +90,12 @@ def _ldapsearch(url: str) -> Limit:
     best = 1e9
     for _ in range(_ROUNDS):
         began = time.perf_counter()
-        _run([program, "-x", "-LLL", "-o", "ldif-wrap=no", "-E", "!pr=1000/noprompt", "-H", url, "-b", BASE])
+        run([program, "-x", "-LLL", "-o", "ldif-wrap=no", "-E", "!pr=1000/noprompt", "-H", url, "-b", BASE])
         best = min(best, time.perf_counter() - began)
     return Limit("ldapsearch of everything", best)
 
 
-def _run(arguments: list[str]) -> bytes:
+def run(arguments: list[str]) -> bytes:
     done = subprocess.run(arguments, capture_output=True, timeout=600)
     if done.returncode:
         raise PullFailure(f"{arguments[0]} ended with {done.returncode}: {done.stderr.decode(errors='replace')[-500:]}")
@@ -103,7 +103,7 @@ def _run(arguments: list[str]) -> bytes:
 
 
 @contextlib.contextmanager
-def _served(arguments: list[str]) -> Iterator[str]:
+def served(arguments: list[str]) -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.pull", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -123,7 +123,7 @@ def _served(arguments: list[str]) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _slapd(scratch: Path, sites: int) -> Iterator[str]:
+def slapd(scratch: Path, sites: int) -> Iterator[str]:
     """The grid in OpenLDAP's server, with the schema and the configuration of Debian's BDII."""
     with tempfile.TemporaryDirectory(prefix="slapd-", dir=scratch) as name:
         place = Path(name)
@@ -137,7 +137,7 @@ def _slapd(scratch: Path, sites: int) -> Iterator[str]:
         (place / "slapd.conf").write_text(text)
         (place / "grid.ldif").write_text(_roots(sites) + to_ldif(synthetic.entries(sites)))
         config = ["-f", str(place / "slapd.conf")]
-        _run(["slapadd", "-q", *config, "-b", "o=grid", "-l", str(place / "grid.ldif")])
+        run(["slapadd", "-q", *config, "-b", "o=grid", "-l", str(place / "grid.ldif")])
         port = _free_port()
         url = f"ldap://127.0.0.1:{port}"
         process = subprocess.Popen(

@@ -130,6 +130,9 @@ class Connection:
             return True  # requests are answered one by one: nothing of it is left to abandon
         if isinstance(operation, Bind):
             self._bind(request.message_id, operation)
+        elif isinstance(operation, Unsupported) and operation.response == messages.EXTENDED_RESPONSE:
+            text = "extended operations (StartTLS, Who am I?, Cancel) are not supported"  # RFC 4511 §4.12
+            self._result(request, operation.response, messages.PROTOCOL_ERROR, text)
         elif isinstance(operation, Unsupported):
             self._result(request, operation.response, messages.UNWILLING_TO_PERFORM, "this directory is read only")
         else:

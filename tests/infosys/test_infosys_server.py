@@ -295,3 +295,58 @@ def test_localhost_is_answered_by_its_number_too() -> None:
     with LdapServer("localhost:0") as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=5):
             pass
+
+
+def search_request(message_id: int, text: str) -> bytes:
+    """A subtree search for entries that have the attribute ``text``, without their attributes."""
+    body = ber.sequence(
+        ber.octets("o=grid"),
+        *(ber.integer(2, ber.ENUMERATED), ber.integer(0, ber.ENUMERATED), ber.integer(0), ber.integer(0)),
+        *(ber.boolean(False), ber.octets(text, 0x87), ber.sequence(ber.octets("1.1"))),
+        tag=0x63,
+    )
+    return ber.sequence(ber.integer(message_id), body)
+
+
+def messages_of(data: bytes) -> list[tuple[int, int]]:
+    """Message id and tag of each message."""
+    reader, found = ber.Reader(data), []
+    while reader.more:
+        message = reader.enter()
+        found.append((message.integer(), message.peek()))
+    return found
+
+
+def test_requests_that_come_at_once_are_answered_in_their_order(server: LdapServer, grid: list[Entry]) -> None:
+    unbind, abandon = ber.tlv(0x42, b""), ber.integer(7, 0x50)
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        asked = [search_request(number, "GlueSiteUniqueID") for number in range(1, 51)]
+        asked.insert(7, ber.sequence(ber.integer(60), abandon))
+        client.sendall(b"".join(asked) + ber.sequence(ber.integer(61), unbind))
+        found = messages_of(answer(client))
+    expected = [(number, tag) for number in range(1, 51) for tag in (messages.SEARCH_ENTRY, messages.SEARCH_DONE)]
+    assert found == expected
+
+
+@pytest.mark.parametrize("oid", ["1.3.6.1.4.1.1466.20037", "1.3.6.1.4.1.4203.1.11.3", "1.3.6.1.1.8", "1.2.3"])
+def test_extended_operations_are_told_that_nobody_knows_them(server: LdapServer, oid: str) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(ber.sequence(ber.integer(1), ber.sequence(ber.octets(oid, 0x80), tag=0x77)))
+        client.sendall(search_request(2, "GlueSiteUniqueID") + ber.sequence(ber.integer(3), ber.tlv(0x42, b"")))
+        received = answer(client)
+    first = ber.Reader(received).enter()
+    assert first.integer() == 1
+    assert first.enter(messages.EXTENDED_RESPONSE).integer(ber.ENUMERATED) == messages.PROTOCOL_ERROR
+    assert messages_of(received)[-1] == (2, messages.SEARCH_DONE)
+
+
+def test_two_hundred_clients_are_answered_at_the_same_time(server: LdapServer) -> None:
+    clients = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(200)]
+    try:
+        for client in clients:
+            client.sendall(search_request(1, "GlueSiteUniqueID") + ber.sequence(ber.integer(2), ber.tlv(0x42, b"")))
+        wanted = [(1, messages.SEARCH_ENTRY), (1, messages.SEARCH_DONE)]
+        assert all(messages_of(answer(client)) == wanted for client in clients)
+    finally:
+        for client in clients:
+            client.close()
