@@ -293,3 +293,19 @@ def test_scopes_bases_and_limits_are_answered_alike(pair: Pair, base: str, scope
     if not limit:
         assert ours.entries.keys() == theirs.entries.keys()
 
+
+
+@pytest.mark.parametrize(("critical", "size"), [(False, 1_000_000), (True, 7), (True, 1)])
+def test_the_first_page_is_as_long(pair: Pair, critical: bool, size: int) -> None:
+    value = ber.octets(ber.sequence(ber.integer(size), ber.octets("")))
+    paged = ber.sequence(ber.octets(messages.PAGED_RESULTS), ber.boolean(critical), value)
+    search = Search("o=grid", messages.SUBTREE, 0, 0, False, PLAIN, ("1.1",))
+    ours, theirs = (ask(port, search, ber.tlv(0xA0, paged)) for port in (pair.ours, pair.theirs))
+    assert (ours.code, len(ours.entries)) == (theirs.code, len(theirs.entries))
+
+
+@pytest.mark.parametrize("critical", [False, True])
+def test_an_unknown_control_is_answered_alike(pair: Pair, critical: bool) -> None:
+    control = ber.tlv(0xA0, ber.sequence(ber.octets("1.2.3.4"), ber.boolean(critical)))
+    search = Search("o=grid", messages.BASE, 0, 0, False, PLAIN, ("1.1",))
+    assert ask(pair.ours, search, control) == ask(pair.theirs, search, control)

@@ -153,14 +153,17 @@ def test_a_new_tree_takes_the_old_ones_place_at_once(server: LdapServer, grid: l
                 connection.search("o=grid", "(objectClass=GlueTop)")
                 sizes.add(len(connection.response))
 
-    reader = threading.Thread(target=read)
-    reader.start()
-    for turn in range(20):
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for turn in range(40):
         server.publish(grid if turn % 2 else grid[:4])
+        server.publish_beside([Entry.of("o=infosys", {"objectClass": "organization", "o": "infosys"})])
         time.sleep(0.01)
     stop.set()
-    reader.join(10)
-    assert sizes <= {4, len(grid)}
+    for reader in readers:
+        reader.join(10)
+    assert sizes == {4, len(grid)}
 
 
 def test_entries_with_impossible_names_are_left_out() -> None:
