@@ -11,7 +11,7 @@ from jdl.tree import from_python
 
 __all__ = ["MAX_DEPTH", "MAX_STEPS", "Abandoned", "Clock", "Random", "Run", "Scope", "Success", "scope_of"]
 
-MAX_STEPS: Final = 2_000_000
+MAX_STEPS: Final = 500_000
 """Work that the attributes one expression refers to may cost (a node is a step, so are 64 characters)."""
 
 MAX_DEPTH: Final = 300

@@ -23,8 +23,9 @@ from lb.channel import ChannelSettings
 from lb.interlogger import InterloggerSettings
 from lb.port import VERSION as LB_VERSION
 from lb.settings import LbSettings
-from node.configuration import Configuration, LimitSection, QueueSection
+from node.configuration import Configuration
 from node.layout import Layout
+from node.sections import LimitSection, QueueSection
 from wmproxy.load import Limits
 from wmproxy.settings import WmproxySettings
 

@@ -26,7 +26,7 @@ from jdl.values import ERROR, UNDEFINED, Value
 
 __all__ = ["MAX_TOTAL_STEPS", "Question", "Rows", "Sources"]
 
-MAX_TOTAL_STEPS: Final = 20_000_000
+MAX_TOTAL_STEPS: Final = 4_000_000
 """Work of the evaluator for one expression on a whole table; what is asked beyond is ERROR, as what costs too much for
 one computing element is."""
 
