@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import resource
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -17,6 +16,7 @@ from typing import Any, Final, TypeAlias
 from broker.parcels import PARCEL, parcels
 from broker.picture import PictureReader, PictureWriter
 from broker.source import InformationSource
+from grid import memory
 from grid.errors import InternalFailure
 from infosys import names
 from infosys.ad_writer import AdWriter
@@ -239,7 +239,7 @@ def _whole(order: Order, desk: _Desk, writer: PictureWriter | None) -> Iterator[
         bytes=desk.bytes,
         read_seconds=read,
         made_seconds=made,
-        peak_memory=_peak_memory(),
+        peak_memory=memory.peak(),
     )
     yield "receipt", receipt.plain()
 
@@ -306,7 +306,7 @@ def _states(order: Order) -> Iterator[Parcel]:
         bytes=desk.bytes,
         read_seconds=read,
         made_seconds=time.monotonic() - began - read,
-        peak_memory=_peak_memory(),
+        peak_memory=memory.peak(),
     )
     yield "receipt", receipt.plain()
 
@@ -326,8 +326,3 @@ def _values(ad: ClassAd) -> Values:
 def state_of(ad: ClassAd) -> Values:
     """The values of :data:`STATE` in an ad."""
     return _values(ad)
-
-
-def _peak_memory() -> int:
-    """Bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -8,7 +8,6 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
-import resource
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ from broker.reach import is_made_up
 from broker.shelf import Bill
 from broker.supermarket import Stock, Supermarket
 from grid import clock
+from grid import memory as process_memory
 from grid.errors import InvalidArgument
 from infosys.ce_ads import CeRecord
 from jdl.tree import ClassAd, Literal
@@ -178,9 +178,7 @@ def told(bill: Bill) -> dict[str, Any]:
 
 def memory() -> dict[str, int]:
     """Bytes of this process: in use now, and at most so far."""
-    resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # the kernel brings it up to date now and then
-    return {"resident": resident, "peak": max(resident, peak)}
+    return {"resident": process_memory.resident(), "peak": process_memory.peak()}
 
 
 def _rounded(seconds: float | None) -> float | None:
