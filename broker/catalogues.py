@@ -87,6 +87,7 @@ class Catalogues:
     :param configured: addresses that are asked after those that ``discover`` gives.
     :param timeout: seconds for one question.
     :param patience: seconds for all questions of one job.
+    :param of_jobs: whether a job may name a catalogue of its own; else such an address must be a known one.
     :param host_credential: shown to configured catalogues alone, when an explanation is wanted without a proxy.
     """
 
@@ -99,6 +100,7 @@ class Catalogues:
         timeout: float = 10.0,
         patience: float = 30.0,
         host_credential: Path | None = None,
+        of_jobs: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._certificates = certificates
@@ -107,6 +109,7 @@ class Catalogues:
         self._timeout = timeout
         self._patience = patience
         self._host_credential = host_credential
+        self._of_jobs = of_jobs
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, str, str], tuple[float, tuple[str, ...]]] = OrderedDict()
@@ -187,6 +190,8 @@ class Catalogues:
     def _look_up(self, work: _Round, file: InputFile) -> Replicas:
         if not file.kind:
             return Replicas(file, problem="its name begins with none of lfn:, guid:, lds: and query:")
+        if file.catalogue and not self._of_jobs and file.catalogue not in work.known:
+            return Replicas(file, problem=f"{file.catalogue[:200]} is not asked: this WMS asks catalogues it knows alone")
         addresses = (file.catalogue,) if file.catalogue else work.known
         said: list[str] = []
         for address in addresses:

@@ -74,6 +74,7 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
         settings.catalogues,
         Discovery([LdapSource(each.url, each.base, timeout=5.0) for each in settings.information_sources]),
         timeout=settings.catalogue_timeout,
+        of_jobs=settings.catalogues_of_jobs,
         host_credential=settings.host_credential,
     )
     planner = Planner(settings, ledger, supermarket, elements, catalogues)

@@ -120,6 +120,7 @@ class Settings:
             propagate_to_lrms=conf.broker.propagate_to_lrms,
             catalogues=conf.catalogues,
             catalogue_timeout=conf.broker.catalogue_timeout,
+            catalogues_of_jobs=conf.broker.catalogues_of_jobs,
             vo_shares=conf.broker.vo_shares,
         )
 

@@ -75,6 +75,15 @@ def test_the_catalogue_that_the_job_names_is_the_only_one_asked() -> None:
     assert found.problem == f"{named} says: No such file: a"
 
 
+def test_an_operator_may_allow_known_catalogues_alone() -> None:
+    with catalogue(lambda name: ["one"]) as (known, _), catalogue(lambda name: ["other"]) as (foreign, names):
+        asking = made(known, of_jobs=False)
+        (refused,) = asking.replicas(wanted("lfn:a", at=foreign), ADA)
+        (found,) = asking.replicas(wanted("lfn:a", at=known), ADA)
+    assert (refused.urls, names, found.urls) == ((), [], ("one",))
+    assert refused.problem == f"{foreign} is not asked: this WMS asks catalogues it knows alone"
+
+
 def test_what_goes_wrong_everywhere_is_told_by_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         closed = f"http://127.0.0.1:{server.getsockname()[1]}/"
