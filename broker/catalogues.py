@@ -191,7 +191,8 @@ class Catalogues:
         if not file.kind:
             return Replicas(file, problem="its name begins with none of lfn:, guid:, lds: and query:")
         if file.catalogue and not self._of_jobs and file.catalogue not in work.known:
-            return Replicas(file, problem=f"{file.catalogue[:200]} is not asked: this WMS asks catalogues it knows alone")
+            problem = f"{file.catalogue[:200]} is not asked: this WMS asks catalogues it knows alone"
+            return Replicas(file, problem=problem)
         addresses = (file.catalogue,) if file.catalogue else work.known
         said: list[str] = []
         for address in addresses:
