@@ -18,6 +18,8 @@ from wsdl.names import NIL, SOAP, SOAP_ENCODING, XSD, XSI, XSI_TYPE, local
 ENCODING_STYLE: Final = f"{{{SOAP}}}encodingStyle"
 MAX_ITEMS: Final = 10_000
 """Items of one array from outside."""
+MAX_CHARACTERS: Final = 8 << 20
+"""Characters of all its items: each of them may refer to one and the same text."""
 
 _ARRAY_TYPE: Final = f"{{{SOAP_ENCODING}}}arrayType"
 _ROOT: Final = f"{{{SOAP_ENCODING}}}root"
@@ -62,7 +64,8 @@ class EncodedBody:
 
         The name of a result's accessor has no meaning either (SOAP 1.1 §7.1).
 
-        :raises ValueRefused: when there is something else, or more than :data:`MAX_ITEMS`.
+        :raises ValueRefused: when there is something else, or more than :data:`MAX_ITEMS` or
+            :data:`MAX_CHARACTERS`.
         """
         if not len(self.wrapper):
             return ()
@@ -71,8 +74,17 @@ class EncodedBody:
             raise ValueRefused("the array", f"it has {len(array)} items, more than {MAX_ITEMS}")
         if not len(array) and (array.text or "").strip():
             raise ValueRefused("the array", "it is a text")
-        texts = (self._text(item, local(item.tag)) for item in array)
-        return tuple(text for text in texts if text is not None)
+        texts: list[str] = []
+        left = MAX_CHARACTERS
+        for item in array:
+            text = self._text(item, local(item.tag))
+            if text is None:
+                continue
+            left -= len(text)
+            if left < 0:
+                raise ValueRefused("the array", f"its items have more than {MAX_CHARACTERS} characters")
+            texts.append(text)
+        return tuple(texts)
 
     def _text(self, element: etree._Element, name: str) -> str | None:
         target = self._target(element, name)

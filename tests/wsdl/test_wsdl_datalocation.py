@@ -156,6 +156,14 @@ def test_the_number_of_replicas_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
         listed(message(GSOAP))
 
 
+def test_many_items_that_refer_to_one_long_text_are_bounded() -> None:
+    """70 KB on the wire would be 80 MB as strings, and 8 MiB on the wire 70 GB."""
+    body = f"""<n:listReplicasResponse><urlList>{'<i href="#a"/>' * 2000}</urlList></n:listReplicasResponse>
+      <a id="a">{"s" * 40_000}</a>"""
+    with pytest.raises(ServiceUnreachable, match="more than 8388608 characters"):
+        listed(message(body))
+
+
 def test_a_catalogue_that_drips_is_given_up_at_the_deadline() -> None:
     began = time.monotonic()
     with catalogue(message(GSOAP) + b" " * 4000, pause=0.1) as (url, _):
