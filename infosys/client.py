@@ -74,13 +74,14 @@ class LdapSource:
     def __init__(
         self, url: str, base: str | None = None, timeout: float = 30.0, *, max_bytes: int = MAX_ANSWER
     ) -> None:
-        parts = urllib.parse.urlsplit(url)
+        wrong = f"{url!r} is not an information source of the form ldap://host:port/base"
         try:
+            parts = urllib.parse.urlsplit(url)
             port = parts.port
-        except ValueError:
-            port = -1
-        if parts.scheme != "ldap" or not parts.hostname or port == -1:
-            raise ConfigurationError(f"{url!r} is not an information source of the form ldap://host:port/base")
+        except ValueError:  # "Invalid IPv6 URL", a port that is no number
+            raise ConfigurationError(wrong) from None
+        if parts.scheme != "ldap" or not parts.hostname:
+            raise ConfigurationError(wrong)
         self.url = url
         self.host = parts.hostname
         self.port = port or DEFAULT_PORT

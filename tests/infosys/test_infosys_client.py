@@ -54,7 +54,7 @@ def test_a_source_that_is_not_there_is_told() -> None:
         LdapSource(f"ldap://127.0.0.1:{port}", timeout=2).fetch()
 
 
-@pytest.mark.parametrize("url", ["http://x", "ldap://", "ldap://h:port", "host:2170", "ldap://h:99999"])
+@pytest.mark.parametrize("url", ["http://x", "ldap://", "ldap://h:port", "host:2170", "ldap://h:99999", "ldap://["])
 def test_a_url_that_is_no_source_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError):
         LdapSource(url)
