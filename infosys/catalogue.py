@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Table, func, select
 
 from grid.errors import InternalFailure
 from infosys.catalogue_tables import files, lfns, replicas
-from infosys.errors import FileUnknown, NameTaken, TooManyReplicas
+from infosys.errors import FileUnknown, LogicalNameError, NameTaken, TooManyReplicas
 from infosys.logical_name import check_guid, check_lfn, check_replica
 from storage.writer import GroupWriter
 
@@ -122,13 +122,15 @@ class Catalogue:
     def remove(self, name: str) -> str:
         """Remove a logical name; with its last name a file goes, and what is known of its replicas.  A GUID: all.
 
-        :raises FileUnknown: there is no such file.
+        :raises FileUnknown: there is no such file.  :raises LogicalNameError: a replica's URL names it.
         """
 
         def work(connection: Connection) -> str:
             guid = _guid(connection, name)
             if name.startswith("guid:"):
                 connection.execute(lfns.delete().where(lfns.c.guid == guid))
+            elif "://" in name and not name.startswith("lfn:"):
+                raise LogicalNameError(name, "what is removed is named lfn:… or guid:…, and its replicas behind that")
             else:
                 connection.execute(lfns.delete().where(lfns.c.lfn == check_lfn(name)))
             if not _count(connection, lfns, guid):

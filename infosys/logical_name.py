@@ -18,7 +18,7 @@ MAX_NAME: Final = 1024
 _HOST: Final = r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.\-]{0,252}[A-Za-z0-9])?)"
 _URL: Final = re.compile(rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]{{0,30}})://{_HOST}(?::[0-9]{{1,5}})?(?:/.*)?", re.DOTALL)
 _BARE: Final = re.compile(_HOST)
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def storage_host(replica: str) -> str | None:
@@ -63,5 +63,5 @@ def _checked(text: str, name: str) -> str:
     if len(name) > MAX_NAME:
         raise LogicalNameError(text[:60] + "…", f"it has more than {MAX_NAME} characters")
     if _CONTROL.search(name):
-        raise LogicalNameError(text, "it has control characters")
+        raise LogicalNameError(text, "it has control characters or bytes that are not UTF-8")
     return name

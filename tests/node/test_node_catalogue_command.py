@@ -40,7 +40,16 @@ def test_what_is_wrong_is_told_in_one_sentence(capsys, root):
     assert "No such file: lfn:none" in told(capsys, root, "replica", "lfn:none", HERE, code=1)
     assert "begins with lfn:none" in told(capsys, root, "list", "lfn:none", code=1)
     assert "a replica is srm://host/path" in told(capsys, root, "add", "lfn:x", "not a host", code=1)
+    for odd in ("lfn:\udcff", "lfn:\x9b31m", "lfn:a\nb"):  # the first is how a byte arrives that is not UTF-8
+        assert "control characters or bytes" in told(capsys, root, "add", odd, code=1)
     assert told(capsys, root, "list") == ""
     with pytest.raises(SystemExit) as wrong:
         main(["catalogue", root, "what"])
     assert wrong.value.code == 2
+
+
+def test_a_file_is_not_removed_by_the_name_of_a_replica(capsys, root):
+    told(capsys, root, "add", "lfn:kept", HERE)
+    assert "lfn:… or guid:…" in told(capsys, root, "remove", HERE, code=1)
+    assert told(capsys, root, "list", "lfn:kept").startswith("lfn:kept\n")
+    told(capsys, root, "remove", "lfn:kept")
