@@ -13,10 +13,13 @@ from jdl.scope import Run
 from jdl.tree import MAX_INT, MIN_INT, from_python
 from jdl.values import ERROR, AbsTime, RelTime, Value, fold
 
-__all__ = ["MANY", "MAX_STRING", "Function", "bounded", "number_of", "text_of", "whole"]
+__all__ = ["MANY", "MAX_STRING", "Function", "bounded", "number_of", "split_at", "text_of", "whole"]
 
 MAX_STRING: Final = 1 << 20
 """Characters that a function may put together."""
+
+_FEW: Final = 8
+"""Separators that are looked for one after the other."""
 
 MANY: Final = 1_000_000
 """Arguments of a function that takes any number of them."""
@@ -80,6 +83,22 @@ def text_of(value: Any) -> str | None:
     if type(value) in (AbsTime, RelTime):
         return str(value)
     return None
+
+
+def split_at(text: str, separators: str) -> list[str]:
+    """What stands between characters that are separators; without any the text is one piece.
+
+    The time grows with the sum of both lengths, not with their product.
+    """
+    if not separators:
+        return [text]
+    first = separators[0]
+    if len(separators) > _FEW:
+        text = text.translate(dict.fromkeys(map(ord, separators), first))
+    else:
+        for separator in separators[1:]:
+            text = text.replace(separator, first)
+    return text.split(first)
 
 
 def bounded(run: Run, text: str) -> Value:

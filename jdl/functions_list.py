@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from jdl.function import Function, number_of
+from jdl.function import Function, number_of, split_at
 from jdl.operators import BINARY, identical
 from jdl.patterns import pattern
 from jdl.scope import Run
@@ -120,10 +120,7 @@ def _extreme_of(choose: Callable[..., Any], numbers: Sequence[int | float]) -> V
 
 def _items(text: str, separators: str) -> list[str]:
     """The items of such a string; any of the separators ends one, blanks around it and empty ones do not count."""
-    for separator in separators[1:]:
-        text = text.replace(separator, separators[0])
-    parts = text.split(separators[0]) if separators else [text]
-    return [part.strip() for part in parts if part.strip()]
+    return [part.strip() for part in split_at(text, separators) if part.strip()]
 
 
 def _string_list(answer: Callable[[list[str]], Value]) -> Function:

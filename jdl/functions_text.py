@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from jdl.function import MANY, MAX_STRING, Function, bounded, text_of
+from jdl.function import MANY, MAX_STRING, Function, bounded, split_at, text_of
 from jdl.patterns import Pattern, pattern
 from jdl.scope import Run
 from jdl.values import ERROR, UNDEFINED, Record, Value, fold
@@ -53,10 +53,7 @@ def _string(run: Run, value: Any) -> Value:
 def _split(run: Run, text: Any, separators: Any = ", \t") -> Value:
     if type(text) is not str or type(separators) is not str:
         return ERROR
-    for separator in separators[1:]:
-        text = text.replace(separator, separators[0])
-    parts = text.split(separators[0]) if separators else [text]
-    return tuple([part for part in parts if part])
+    return tuple([part for part in split_at(text, separators) if part])
 
 
 def _join(run: Run, *values: Any) -> Value:
@@ -79,8 +76,7 @@ def _join(run: Run, *values: Any) -> Value:
     texts = [part for part in parts if part is not None]
     if between is None or len(texts) < len(parts):
         return ERROR
-    while texts and not texts[0]:
-        texts.pop(0)
+    texts = texts[next((place for place, each in enumerate(texts) if each), len(texts)) :]
     if sum(map(len, texts)) + len(between) * len(texts) > MAX_STRING:
         return ERROR
     return bounded(run, between.join(texts))
