@@ -140,7 +140,7 @@ def _report(session: Session, matches: Sequence[Match], why: Sequence[str]) -> i
             values["reasons"] = list(why)
         result.print_json(session, values)
         return 0
-    text = _list(matches, ranks=session.line.has("rank")) if matches else _NOTHING_TEXT
+    text = listing(matches, ranks=session.line.has("rank")) if matches else _NOTHING_TEXT
     path = outputfile.save(session, text) if session.line.has("output") else None
     if path is None or not matches:
         session.messages.result(text)
@@ -153,13 +153,15 @@ def _report(session: Session, matches: Sequence[Match], why: Sequence[str]) -> i
     return 0
 
 
-def _list(matches: Sequence[Match], *, ranks: bool) -> str:
+def listing(matches: Sequence[Match], *, ranks: bool) -> str:
     lines = ["", bar(), "", "\t\t     COMPUTING ELEMENT IDs LIST "]
     lines += [" The following CE(s) matching your job requirements have been found:", ""]
     lines.append("\t*CEId*" + (" " * 51 + "*Rank*" if ranks else ""))
     for match in matches:
-        rank = " " * max(5, 65 - len(match.ce_id)) + str(match.rank) if ranks else ""
-        lines.append(f" - {match.ce_id}{rank}")
+        # a name is what a site publishes: it must neither write to the terminal nor look like two
+        name = "".join(each if each.isprintable() else "?" for each in match.ce_id)
+        rank = " " * max(5, 65 - len(name)) + str(match.rank) if ranks else ""
+        lines.append(f" - {name}{rank}")
     return "\n".join([*lines, "", bar(), ""])
 
 

@@ -35,7 +35,7 @@ def printed(directory: Path, pattern: str, form: str) -> Iterator[str]:
         raise InternalFailure(f"the broker wrote its dump to {path}, which is not in this node")
     try:
         with path.open(encoding="utf-8") as file:
-            yield from _FORMS[form](summary, (line.rstrip("\n") for line in file))
+            yield from FORMS[form](summary, (line.rstrip("\n") for line in file))
     finally:
         path.unlink(missing_ok=True)
 
@@ -59,6 +59,12 @@ def _json(summary: dict[str, Any], dump: Iterator[str]) -> Iterator[str]:
 
 
 def _table(summary: dict[str, Any], dump: Iterator[str]) -> Iterator[str]:
+    """What sites publish reaches the terminal without its control characters, and each element is one line."""
+    for line in _told(summary, dump):
+        yield "".join(each if each.isprintable() else "?" for each in line)
+
+
+def _told(summary: dict[str, Any], dump: Iterator[str]) -> Iterator[str]:
     for source in summary["sources"]:
         yield from source_lines(source)
     memory = summary["memory"]
@@ -124,4 +130,4 @@ def _mib(size: int) -> str:
     return f"{size / (1 << 20):.1f} MiB"
 
 
-_FORMS: Final = {TABLE: _table, JSON: _json, CLASSAD: _classads}
+FORMS: Final = {TABLE: _table, JSON: _json, CLASSAD: _classads}

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from jdl.parser import parse
+from node import ism
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +96,20 @@ def test_the_broker_shows_the_last_picture_of_a_dead_bdii_also_after_its_own_dea
     finally:
         os.kill(pids["bdii"], signal.SIGCONT)
     assert until(lambda: demonstration.status()["information"].get("problems") == [], 60)
+
+
+def test_what_a_site_publishes_cannot_write_to_the_terminal_or_forge_a_line():
+    source = {
+        **dict.fromkeys(("records", "storage_elements", "entries", "bytes", "peak_memory", "refresh_bytes"), 1),
+        **dict.fromkeys(("age", "whole_age", "seconds", "read_seconds", "made_seconds", "refresh_seconds"), 1.0),
+        "url": "ldap://h", "base": "o=grid", "schema": "1.3", "current": True, "from_disk": False,
+    }
+    summary = {
+        **dict.fromkeys(("records", "records_known", "computing_elements", "storage_elements"), 1),
+        "sources": [source], "memory": {"resident": 1, "peak": 1}, "problems": ["ce\nproblem: \x1b[2J none"],
+    }
+    record = {"id": "ce\x1b[31m\nsource: forged", "site": "\x9b1m", "status": "\u202e", "update_time": time.time()}
+    lines = list(ism.FORMS["table"](summary, iter([json.dumps(record)])))
+    assert all(line.isprintable() for line in lines)
+    assert [line for line in lines if "forged" in line][0].startswith("ce?[31m?source: forged")
+    assert "problem: ce?problem: ?[2J none" in lines
