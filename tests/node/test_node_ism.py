@@ -111,5 +111,5 @@ def test_what_a_site_publishes_cannot_write_to_the_terminal_or_forge_a_line():
     record = {"id": "ce\x1b[31m\nsource: forged", "site": "\x9b1m", "status": "\u202e", "update_time": time.time()}
     lines = list(ism.FORMS["table"](summary, iter([json.dumps(record)])))
     assert all(line.isprintable() for line in lines)
-    assert [line for line in lines if "forged" in line][0].startswith("ce?[31m?source: forged")
+    assert next(line for line in lines if "forged" in line).startswith("ce?[31m?source: forged")
     assert "problem: ce?problem: ?[2J none" in lines
