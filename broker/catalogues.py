@@ -159,7 +159,11 @@ class Catalogues:
                 self._waiting.append(began)
         left = Counter(threads=number)
         for _ in range(number):
-            threading.Thread(target=self._ask, args=(work, left), name="catalogue", daemon=True).start()
+            try:
+                threading.Thread(target=self._ask, args=(work, left), name="catalogue", daemon=True).start()
+            except RuntimeError as error:  # the machine has no more threads
+                log.warning("a catalogue cannot be asked: %s", error)
+                self._leave(work, left)
         return number
 
     def _ask(self, work: _Round, left: Counter[str]) -> None:
@@ -175,15 +179,19 @@ class Catalogues:
         except Exception:  # a defect here must not leave the job waiting
             log.exception("a question to a catalogue failed")
         finally:
-            with self._lock:
-                self._busy[work.owner] -= 1
-                self._busy += Counter()  # forgets who has none
-            with work.lock:
-                left["threads"] -= 1
-                if not left["threads"]:
-                    for client in work.clients.values():
-                        client.close()
-                    work.over.set()
+            self._leave(work, left)
+
+    def _leave(self, work: _Round, left: Counter[str]) -> None:
+        """One thread less; the last one ends the round."""
+        with self._lock:
+            self._busy[work.owner] -= 1
+            self._busy += Counter()  # forgets who has none
+        with work.lock:
+            left["threads"] -= 1
+            if not left["threads"]:
+                for client in work.clients.values():
+                    client.close()
+                work.over.set()
 
     # -- questions -----------------------------------------------------------------------------------------
 

@@ -22,6 +22,8 @@ ASSUMED_SECONDS: Final = 600.0
 """How long a job is taken to run where a queue says nothing about it."""
 MAX_KEPT: Final = 100_000
 """Jobs that are remembered; beyond it the oldest are forgotten, and the picture is believed a little more."""
+MAX_ELEMENTS: Final = 20_000
+"""Elements of which it is remembered when a job was last sent there; beyond it those of longest ago are forgotten."""
 
 
 class Traffic:
@@ -41,7 +43,10 @@ class Traffic:
             self._drop(job)
             self._sent[job] = (ce_id, now, slots)
             self._wanted[ce_id] = self._wanted.get(ce_id, 0) + slots
+            self._last.pop(ce_id, None)
             self._last[ce_id] = now
+            if len(self._last) > MAX_ELEMENTS:  # users may name any (SubmitTo)
+                del self._last[next(iter(self._last))]
             while len(self._sent) > MAX_KEPT:
                 self._drop(next(iter(self._sent)))
 

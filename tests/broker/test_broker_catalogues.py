@@ -163,6 +163,21 @@ def test_one_user_s_questions_leave_room_for_others(monkeypatch: pytest.MonkeyPa
         assert asking.replicas(wanted("lfn:c"), "/CN=bob")[0].urls == ("se",)
 
 
+def test_threads_that_cannot_be_started_take_no_room_of_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with catalogue(lambda name: ["se"]) as (address, _):
+        asking = made(address)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            for _ in range(2 * module.MAX_OF_OWNER):
+                (found,) = asking.replicas(wanted("lfn:a"), ADA)
+                assert found.problem
+        (found,) = asking.replicas(wanted("lfn:a"), ADA)
+    assert found.urls == ("se",)
+
+
 def test_jobs_that_wait_long_do_not_take_all_of_the_broker_s_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SLOW", 0.2)
     with catalogue(lambda name: ["se"]) as (url, _), socket.create_server(("127.0.0.1", 0)) as silent:

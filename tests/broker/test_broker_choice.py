@@ -302,6 +302,13 @@ def test_what_is_remembered_is_bounded(monkeypatch) -> None:
     assert traffic.since(0) == {}
 
 
+def test_elements_that_users_make_up_are_forgotten_those_of_longest_ago_first(monkeypatch) -> None:
+    monkeypatch.setattr("broker.traffic.MAX_ELEMENTS", 3)
+    traffic = Traffic(lambda: 100.0)
+    for name in ("a", "b", "c", "a", "d"):
+        traffic.sent(name, f"job on {name}", 1)
+    assert [traffic.last_sent(name) for name in "abcd"] == [100.0, 0.0, 100.0, 100.0]
+
 
 class NoStandings:
     """Nothing is known of any element."""
