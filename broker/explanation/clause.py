@@ -16,12 +16,16 @@ the broker minutes."""
 LIGHT: Final = 2000
 """Nodes of an expression that is asked more often than the match asks it."""
 
+REQUIREMENTS: Final = ("job", "cost", "late")
+"""Whose the terms are that stand for the job's Requirements (:attr:`Clause.whose`)."""
+
 
 @dataclass(frozen=True)
 class Clause:
     """One term that must be true.
 
-    :ivar whose: ``job``, ``wms``, ``rank``, or ``cost`` for whole Requirements whose evaluation is given up.
+    :ivar whose: ``job``, ``wms``, ``rank``, ``cost`` for whole Requirements whose evaluation is given up, ``late`` for
+        whole Requirements whose terms there was no time to ask.
     :ivar via: own attributes of the job behind which it stands, outermost first.
     """
 

@@ -98,7 +98,7 @@ class Examination:
             together = together & holds
             asked.append((clause, holds))
             if self.overdue:
-                return [(Clause(requirements, "cost"), self.where(requirements))]
+                return [(Clause(requirements, "late"), self.where(requirements))]
         whole = self.where(requirements)
         if (together & ~whole).any():
             asked.insert(0, (Clause(requirements, "cost"), whole))

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from broker.explanation import likeness
-from broker.explanation.clause import Clause, is_and, is_light, is_or, is_other
+from broker.explanation.clause import REQUIREMENTS, Clause, is_and, is_light, is_or, is_other
 from broker.explanation.demand import EQUAL, ORDERED, Demand, demand_of, is_number
 from broker.explanation.elements import Places
 from broker.explanation.examination import Examination
@@ -30,6 +30,10 @@ MAX_ALTERNATIVES: Final = 12
 """Sides of an ``||``, and terms of a side, that are reported."""
 MAX_LIKE: Final = 3
 """Texts that are like the wanted one."""
+_WHOLE: Final[Mapping[str, tuple[str, ...]]] = {
+    "cost": ("the evaluation of the whole Requirements takes more steps than it may",),
+    "late": ("there was no time to look at the terms of the Requirements one by one",),
+}
 _LOOKED_AT: Final = 400
 """Records whose values are looked at one by one."""
 
@@ -67,13 +71,12 @@ def _condition(
     ex: Examination, clause: Clause, failing: Mask, alone: Mask, counts: tuple[int, int, int]
 ) -> Condition:
     expr = clause.expr
-    light = clause.whose != "rank" and is_light(expr, ex.job)
+    light = clause.whose not in ("rank", "late") and is_light(expr, ex.job)
     truth = ex.truth(expr) if light else np.zeros(len(failing), dtype=np.int8)
-    demand = demand_of(expr, ex.job) if clause.whose != "rank" else None
-    cost = ("the evaluation of the whole Requirements takes more steps than it may",) if clause.whose == "cost" else ()
+    demand = demand_of(expr, ex.job) if clause.whose not in ("rank", "late") else None
     return Condition(
         shown(expr.text()),
-        "job" if clause.whose == "cost" else clause.whose,
+        "job" if clause.whose in REQUIREMENTS else clause.whose,
         *counts,
         via=clause.via,
         undefined=ex.count(failing & (truth == Truth.UNDEFINED)),
@@ -81,7 +84,7 @@ def _condition(
         found=_found(ex, demand, failing) if demand is not None else "",
         near=tuple(_near(ex, expr, demand, alone)),
         alternatives=_alternatives(ex, expr) if light and is_or(expr) else (),
-        remarks=cost,
+        remarks=_WHOLE.get(clause.whose, ()),
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from broker.data import DataPlan
 from broker.explanation.admission import access_of
 from broker.explanation.changes import Changes
+from broker.explanation.clause import REQUIREMENTS
 from broker.explanation.examination import Examination
 from broker.explanation.findings import conditions_of
 from broker.explanation.mistakes import Correction, correction_of
@@ -109,8 +110,8 @@ def _stages(ex: Examination) -> tuple[Stage, ...]:
         Stage("open", ex.count(ex.admitted & ex.open)),
         *([Stage("data", ex.count(ex.asked))] if ex.data is not None else ()),
         Stage("wms", ex.count(ex.passed("wms"))),
-        Stage("requirements", ex.count(ex.passed("wms", "job", "cost"))),
-        Stage("rank", ex.count(ex.passed("wms", "job", "cost", "rank"))),
+        Stage("requirements", ex.count(ex.passed("wms", *REQUIREMENTS))),
+        Stage("rank", ex.count(ex.passed("wms", *REQUIREMENTS, "rank"))),
     ]
     if ex.set_aside:
         stages.append(Stage("available", ex.count(ex.matching)))

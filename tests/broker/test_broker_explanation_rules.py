@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from broker.explanation import explain, lines, reason
 from broker.explanation.clause import clauses_of
+from broker.explanation.examination import Examination
+from broker.explanation.findings import conditions_of
 from broker.matchmaker import Job, match
 from broker.supermarket import Snapshot
 from grid.fqan import Fqan
@@ -197,3 +199,12 @@ def test_an_explanation_survives_its_wire_and_is_always_sayable(job: Job, snapsh
     assert from_json(Explanation, as_json(found)) == found
     assert 1 <= len(lines(found)) <= 16
     assert len(reason(found)) <= 1000
+
+
+def test_requirements_whose_terms_there_was_no_time_to_ask_are_not_said_to_be_too_costly() -> None:
+    record = CeRecord("h:8443/cream-fork-q", "h:8443/cream-fork-q", parse("[Memory = 1; Cpus = 4]"), ("VO:vo",), "h")
+    job = Job(parse("[Requirements = other.Memory >= 3 && other.Cpus >= 2; Rank = 0]"))
+    ex = Examination(job, Snapshot((record,)), USER, wms_requirements=None, patience=-1.0)
+    (condition,) = conditions_of(ex, {})
+    assert (condition.text, condition.whose, condition.failed) == (job.requirements.text(), "job", 1)
+    assert condition.remarks == ("there was no time to look at the terms of the Requirements one by one",)
