@@ -14,6 +14,7 @@ import logging
 import random
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ class Planner:
         self._settings = settings
         self._ledger = ledger
         self._elements = elements
+        self._supermarket = supermarket
         catalogues = catalogues or Catalogues(settings.certificate_directory, settings.catalogues)
         self._placements = Placements(settings, ledger, supermarket, catalogues)
         self.waiting = Waiting()
@@ -128,10 +130,13 @@ class Planner:
         if hopeless:
             self._abort(request, trail, hopeless)
             return None
+        seen = self._supermarket.snapshot()
         placement = self._placements.place(request)
         choice = placement.candidate
         if choice is None:
             self._wait(request, trail, placement)
+            if self._supermarket.snapshot() is not seen:  # nobody asked the new one for this request
+                self._ledger.writer.run(partial(queue.rouse, jobs=[str(request.job)]))
             return None
         trail.matched(choice.ce_id, choice.host, placement.jdl)
         values: dict[str, Any] = {

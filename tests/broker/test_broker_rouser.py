@@ -9,6 +9,7 @@ import pytest
 
 from broker import queue, rouser
 from broker.job import Job
+from broker.placement import Placements
 from broker.queue import Phase
 from broker.rouser import Rouser
 from broker.supermarket import Snapshot
@@ -64,6 +65,21 @@ def test_a_new_element_rouses_the_jobs_that_it_fits_and_no_others(bench, element
     assert bench.show(Snapshot(element("one.example.org", ram=6000))) == 2
     assert bench.due() == {"small", "large"}
     assert bench.woken == 1
+
+
+def test_a_picture_that_comes_while_a_job_is_matched_is_looked_at_too(bench, element, monkeypatch):
+    world, place = bench.world, Placements.place
+
+    def late(placements, request):
+        placement = place(placements, request)
+        assert bench.show(Snapshot(element("one.example.org"))) == 0
+        return placement
+
+    job = world.submit("job")
+    with monkeypatch.context() as patch:
+        patch.setattr(Placements, "place", late)
+        world.step(job)
+    assert bench.due() == {"job"}
 
 
 def test_a_job_to_be_sent_again_later_is_not_roused(bench, two):
