@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from grid.errors import GridError, InternalFailure, TimedOut
 from grid.limits import MAX_JDL_BYTES
@@ -91,6 +91,11 @@ class _Connection(socketserver.StreamRequestHandler):
             log.info("a caller on the control socket went away: %s", error)
 
 
+_NO_MATCHMAKING: Final = "Error during matchmaking: the broker does not answer; try again later"
+_OPERATORS: Final = "the broker does not answer; `wms status` tells whether the node is up, `wms up` starts it"
+"""For those who ask at the node itself, and not about a description."""
+
+
 def ask(path: Path, request: Mapping[str, Any], deadline: float) -> dict[str, Any]:
     """Send one request.
 
@@ -111,7 +116,7 @@ def ask(path: Path, request: Mapping[str, Any], deadline: float) -> dict[str, An
         except TimeoutError:
             raise TimedOut(f"Timeout reached: the broker did not answer within {deadline:.0f} s") from None
         except (OSError, ValueError) as error:
-            raise InternalFailure("Error during matchmaking: the broker does not answer; try again later") from error
+            raise InternalFailure(_OPERATORS if "ad" not in request else _NO_MATCHMAKING) from error
     if "error" in answer:
         raise GridError(answer["error"], code=answer["code"], causes=answer["causes"])
     return answer

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for noisy in ("apscheduler", "urllib3", "zeep", "spyne", "gunicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
-        return int(options.action(options))
+        code = int(options.action(options))
+        sys.stdout.flush()
+        return code
     except GridError as error:
         print(f"wms {options.command}: {error.description}", file=sys.stderr)
         for cause in error.causes:
@@ -50,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"wms {options.command}: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # the reader has gone, as head(1) does; what is left in the buffer must not raise once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"wms {options.command}: {where}{error.strerror or error}", file=sys.stderr)

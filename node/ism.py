@@ -76,8 +76,9 @@ def _told(summary: dict[str, Any], dump: Iterator[str]) -> Iterator[str]:
         yield from _aligned([_HEAD, *rows])
     yield ""
     yield (
-        f"{summary['records']} shown of {summary['records_known']} records of {summary['computing_elements']} "
-        f"computing elements and {summary['storage_elements']} storage elements"
+        f"{summary['records']} shown of {summary['records_known'] + summary['storage_elements']}: "
+        f"{summary['records_known']} records of {summary['computing_elements']} computing elements, "
+        f"{summary['storage_elements']} storage elements"
     )
 
 

@@ -236,3 +236,23 @@ def test_a_node_that_runs_keeps_its_crl_fresh(make_node):
     node.wms("down")
     (renewed,) = {path.read_bytes() for path in (node.root / "trust" / "certificates").glob("*.r0")}
     assert renewed != installed
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(make_node):
+    """As ``wms info … | head -1``."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        told = subprocess.run(
+            [str(WMS), "env", str(make_node().root)], stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    finally:
+        os.close(writing)
+    assert told.stderr == ""
+
+
+@pytest.mark.parametrize("words", [("ism",), ("explain", "https://localhost:9000/aaaaaaaaaaaaaaaaaaaaaa")])
+def test_what_asks_the_broker_of_a_node_that_is_down_says_how_to_start_it(make_node, words):
+    told = wms(words[0], make_node().root, *words[1:])
+    assert told.returncode == 1 and told.stdout == ""
+    assert "`wms up` starts it" in told.stderr and "matchmaking" not in told.stderr

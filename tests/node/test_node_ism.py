@@ -65,7 +65,9 @@ def test_ism_prints_a_table_json_and_classads(demonstration):
     assert "source: ldap://" in table
     assert "(GLUE 1.3, current)" in table
     assert table.count("\nce1.site00") > 20
-    assert " of 22 computing elements and " in table
+    assert " records of 22 computing elements, " in table
+    shown, _, known = table.splitlines()[-1].partition(":")[0].partition(" shown of ")
+    assert shown == known == str(len([line for line in table.splitlines() if line.endswith(" ago") and line[0] != " "]))
     one = demonstration.wms("ism", "*-second*").stdout
     assert len([line for line in one.splitlines() if line.startswith("localhost:")]) == 1
     whole = json.loads(demonstration.wms("ism", "--json").stdout)
