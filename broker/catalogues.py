@@ -2,7 +2,7 @@
 
 A file's catalogue is the one that the job names, else those that the information system has for the job's VO, else
 those of the configuration: the first that knows a replica wins.  An http address is asked anonymously, an https one
-with the job's proxy.  Answers are kept for a minute, for one user each; an address that does not answer is left alone
+with the job's proxy.  Answers are kept for a minute, for one user each (those without a proxy apart); an address that does not answer is left alone
 for a few seconds, so that a job of many files does not wait for it many times.
 """
 
@@ -214,7 +214,8 @@ class Catalogues:
         """What one catalogue says: replicas, or why there are none."""
         if not _ADDRESS.fullmatch(address):
             return (), "nothing, since it is no address of the form http://host:port/ or https://host:port/"
-        key = (work.owner if address.startswith("https:") else "", address, file.asked)
+        asker = work.owner if work.proxy is not None else "without a proxy"
+        key = (asker if address.startswith("https:") else "", address, file.asked)
         now = self._monotonic()
         with self._lock:
             kept = self._kept.get(key)

@@ -18,6 +18,7 @@ from broker.inputdata import DataRequest, InputFile
 from grid.errors import InvalidArgument
 from web.guard import asked
 from wsdl.datalocation import DataLocationServer
+from wsdl.transport import ServiceUnreachable
 
 ADA = "/CN=ada"
 
@@ -210,3 +211,26 @@ def test_a_long_list_is_cut_and_not_remembered(monkeypatch: pytest.MonkeyPatch) 
 def test_an_https_address_without_a_usable_proxy_is_told(tmp_path: Path) -> None:
     (found,) = Catalogues(tmp_path, ("https://h:8085/",)).replicas(wanted("lfn:a"), ADA, tmp_path / "no-proxy")
     assert "https://h:8085/ says:" in found.problem and found.urls == ()
+
+
+def test_what_is_said_to_an_explanation_without_a_proxy_is_not_taken_for_the_answer_to_the_user(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Catalogue:
+        """Gives its replicas to whoever shows a proxy."""
+
+        def __init__(self, address: str, shown: Path | None, timeout: float) -> None:
+            self._shown = shown
+
+        def list_replicas(self, kind: str, name: str) -> list[str]:
+            if self._shown is None:
+                raise ServiceUnreachable("https://c/", "it wants a certificate")
+            return ["se"]
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(module, "DataLocation", Catalogue)
+    monkeypatch.setattr(module, "client_context", lambda trust, credential: credential)
+    asking = made("https://c/")
+    found = [asking.replicas(wanted("lfn:a"), ADA, proxy)[0].urls for proxy in (None, Path("proxy"), None)]
+    assert found == [(), ("se",), ()]
