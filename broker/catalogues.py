@@ -2,8 +2,8 @@
 
 A file's catalogue is the one that the job names, else those that the information system has for the job's VO, else
 those of the configuration: the first that knows a replica wins.  An http address is asked anonymously, an https one
-with the job's proxy.  Answers are kept for a minute, for one user each (those without a proxy apart); an address that does not answer is left alone
-for a few seconds, so that a job of many files does not wait for it many times.
+with the job's proxy.  Answers are kept for a minute, for one user each (those without a proxy apart); an address that
+does not answer is left alone for a few seconds, so that a job of many files does not wait for it many times.
 """
 
 from __future__ import annotations
