@@ -18,7 +18,8 @@ from infosys.client import LdapSource
 from infosys.entry import Entry
 from infosys.errors import ForeignEntry, NameSyntaxError, SourceFailure
 from infosys.filters import Present
-from infosys.levels import BASE, GLUE1, Level, placed, site_of
+from infosys.glue1 import RESOURCE
+from infosys.levels import BASE, Level, placed, site_of
 
 log = logging.getLogger("wms.infosys")
 
@@ -27,7 +28,6 @@ MAX_GRID_BYTES: Final = 128 << 20
 MAX_SITE_BYTES: Final = 16 << 20
 """Likewise of one that speaks for a single site: there may be many, and all are read at the same time."""
 _EVERYTHING: Final = Present("objectClass")
-_RESOURCE: Final = f"mds-vo-name=resource,{GLUE1}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ class Territory:
 
         :raises NameSyntaxError: when it is no name.
         """
-        key = names.key(base or _RESOURCE)
+        key = names.key(base or RESOURCE)
         if key[-1:] == (BASE,):
             if "glue2groupid=resource" in key and site_of(base) is None:
                 return cls((base,), own_site)
             return cls((base,), site_of(base))
         if key[:1] == ("mds-vo-name=resource",) and len(key) == 2:
-            return cls((base or _RESOURCE, Level.RESOURCE.suffix2(own_site)), own_site)
+            return cls((base or RESOURCE, Level.RESOURCE.suffix2(own_site)), own_site)
         site = site_of(base)
         if site is None:
             return cls((base, BASE), None)
@@ -100,7 +100,7 @@ class Harvest:
     def of(cls, url: str, own_site: str, level: Level, timeout: float, clock: Callable[[], float]) -> Harvest:
         """:param timeout: seconds that one answer may take; a source has two to give, one for each tree."""
         has_base = "/" in url.partition("://")[2].rstrip("/")
-        source = LdapSource(url, None if has_base else _RESOURCE, timeout)
+        source = LdapSource(url, None if has_base else RESOURCE, timeout)
         territory = Territory.of(source.base, own_site)
         source.max_bytes = MAX_GRID_BYTES if territory.site is None else MAX_SITE_BYTES
         return cls(source, territory, own_site, level, clock)

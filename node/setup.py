@@ -144,6 +144,12 @@ ldap_port = {ce_ldap}
 work_directory = "{work}"
 interpreter = "{interpreter()}"      # runs the job wrapper; Python 3.9 or later
 
+{_first_queue(vo)}"""
+
+
+def _first_queue(vo: str) -> str:
+    """The table of the queue that a node begins with."""
+    return f"""\
 # One computing element for each queue.  Access rules as GLUE 1.3 has them; none means VO:{vo}.
 [[ce.queue]]
 name = "default"
