@@ -24,6 +24,7 @@ from gsi.ca import TestCA, write_lsc
 from gsi.credential import Credential
 from gsi.tls import client_context
 from infosys.client import LdapSource
+from node.ports import choose
 from wsdl.client import RemoteFault, SoapClient
 from wsdl.delegation import delegate
 
@@ -60,12 +61,6 @@ class App:
 settings = ServerSettings("files", (sys.argv[3],), place / "hostcert.pem", place / "hostkey.pem", place / "run")
 sys.exit(serve(App, settings))
 """
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def answers(port: int) -> bool:
@@ -181,13 +176,13 @@ def site(place: Path, settings: CeSettings, until: Callable[..., None]) -> Itera
     write_lsc(place / "voms", "test", "voms.example.org", host.certificate, ca.certificate)
     for name in ("sandbox", "run", "spool"):
         (place / name).mkdir(mode=0o700)
-    port, file_port = free_port(), free_port()
+    port, file_port, resource_port = choose(3)
     mine = replace(
         settings,
         host="localhost",
         port=port,
         bind=f"127.0.0.1:{port}",
-        resource_bind=f"127.0.0.1:{free_port()}",
+        resource_bind=f"127.0.0.1:{resource_port}",
         run_directory=place / "run",
         voms_directory=place / "voms",
         administrators=(host.subject,),

@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 import ce.wrapper
 from grid.doorbell import Doorbell
 from gsi.ca import TestCA
+from node.ports import choose
 
 
 def test_the_exit_code_is_the_payloads_and_the_verdict_is_ok(wrapped):
@@ -266,9 +266,7 @@ def test_a_revoked_server_gets_nothing(wrapped, server, place):
 
 
 def test_a_dead_server_is_given_up_within_bounds(wrapped, place, server):
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    (port,) = choose(1)
     result = wrapped.shell("true", input=[{"name": "in", "uri": f"https://localhost:{port}/in"}])
     assert result["class"] == "resubmit"
     assert "refused" in result["reason"]

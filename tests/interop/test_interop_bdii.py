@@ -33,6 +33,7 @@ from infosys.entry import Entry, from_ldif
 from infosys.errors import SourceFailure
 from infosys.settings import BdiiSettings
 from jdl.parser import parse
+from node.ports import choose
 
 FILES = Path("/usr/share/bdii")
 UPDATE = shutil.which("bdii-update", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
@@ -65,7 +66,7 @@ class RealBdii:
         self.folder = folder
         for name in ("grid", "glue", "stats", "run", "ldif", "provider", "plugin", "var/archive", "shim"):
             (folder / name).mkdir(parents=True)
-        self.port = free_port()
+        (self.port,) = choose(1)
         self.url = f"ldap://127.0.0.1:{self.port}"
         text = (FILES / ("bdii-top-slapd.conf" if top else "bdii-slapd.conf")).read_text()
         text = text.replace("/run/bdii/db", str(folder / "run")).replace("/var/lib/bdii/db", str(folder))
@@ -122,11 +123,6 @@ class RealBdii:
     def log(self) -> str:
         path = self.folder / "bdii.log"
         return path.read_text() if path.exists() else ""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def answers(port: int) -> bool:
@@ -300,7 +296,7 @@ def test_a_top_level_gathers_real_sites_though_one_is_dead_one_slow_and_one_lies
     ce = f"localhost:{node.configuration().ce.port}/cream-fork-default"
     until(lambda: site.search(f"mds-vo-name={own},o=grid", "(objectClass=GlueCE)"), "the site is in slapd")
     sources = (
-        f"ldap://127.0.0.1:{free_port()}/mds-vo-name=DEAD,o=grid",
+        f"ldap://127.0.0.1:{choose(1)[0]}/mds-vo-name=DEAD,o=grid",
         slow,
         liar,
         f"{site.url}/mds-vo-name={own},o=grid",
@@ -333,7 +329,7 @@ def test_a_real_top_level_takes_our_site_and_survives_a_dead_one(node, site, tmp
     until(lambda: site.search(f"mds-vo-name={own},o=grid", "(objectClass=GlueCE)"), "the site is in slapd")
     top = RealBdii(tmp_path / "top", top=True)
     top.program("provider", "good", source_script(node, "provider", "--level", "top", "--source", site.url))
-    dead = f"ldap://127.0.0.1:{free_port()}"
+    dead = f"ldap://127.0.0.1:{choose(1)[0]}"
     top.program("provider", "dead", source_script(node, "provider", "--level", "top", "--source", dead))
     try:
         top.start()

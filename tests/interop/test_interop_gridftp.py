@@ -15,6 +15,7 @@ import pytest
 
 from gsi.credential import Credential
 from gsi.tls import client_context
+from node.ports import choose
 from wsdl.client import SoapClient
 from wsdl.delegation import delegate
 
@@ -32,17 +33,11 @@ JDL = """[ Executable = "/bin/cat"; Arguments = "data"; StdOutput = "out"; Outpu
 _SETTINGS = '[wmproxy]\ngridftp_host = "localhost"\ngridftp_port = {}\n'
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def grid(make_node):
     """A node, and the GridFTP server that its configuration names, set up as docs/operation.md says."""
     node = make_node()
-    port = free_port()
+    (port,) = choose(1)
     file = node.root / "wms.toml"
     file.write_text(file.read_text().replace("[wmproxy]\n", _SETTINGS.format(port)))
     node.wms("up", "--detach")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from lb.events import Event
 from lb.producer import JobLog
 from lb.service import BookkeepingServer, create_schema, make_app
 from lb.settings import LbSettings
+from node.ports import choose
 
 OWNER = "/DC=org/DC=example/CN=Alice"
 START = datetime.datetime(2026, 11, 21, 6, 0, 0, tzinfo=datetime.UTC)
@@ -185,26 +185,10 @@ class Grid:
         )
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, each with its successor free too."""
-    found: list[int] = []
-    while len(found) < count:
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
-            try:
-                two.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            if not {port - 1, port, port + 1} & set(found):
-                found.append(port)
-    return found
-
-
 @pytest.fixture(scope="session")
 def free_ports() -> Callable[[int], list[int]]:
     """Finds free ports."""
-    return _free_ports
+    return choose
 
 
 @pytest.fixture(scope="session")
@@ -223,7 +207,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Grid:
 def make_server(grid: Grid, tmp_path: Path) -> Iterator[Callable[..., BookkeepingServer]]:
     """Makes bookkeeping servers in this process: a real event port, no HTTP.  They share a database."""
     made: list[BookkeepingServer] = []
-    ports = _free_ports(2)
+    ports = choose(2)
 
     def make(**more: object) -> BookkeepingServer:
         settings = grid.settings(tmp_path, *ports, **more)

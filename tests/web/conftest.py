@@ -20,6 +20,7 @@ import pytest
 from gsi import proxy
 from gsi.ca import TestCA
 from gsi.tls import client_context
+from node.ports import choose
 
 ROOT = Path(__file__).resolve().parents[2]
 HOUR = datetime.timedelta(hours=1)
@@ -104,12 +105,6 @@ def read_all(sock: socket.socket) -> bytes:
     return bytes(data)
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 def listening(port: int) -> bool:
     with socket.socket() as sock:
         return sock.connect_ex(("127.0.0.1", port)) == 0
@@ -122,7 +117,7 @@ Start = Callable[..., Server]
 def running(grid: Grid, place: Path, application: str, **settings: object) -> Iterator[Server]:
     """Run ``application`` (source that defines ``make_app(place, trust)``) under web.server."""
     place.mkdir(exist_ok=True)
-    port = free_port()
+    (port,) = choose(1)
     shown = ", ".join(f"{name}={value!r}" for name, value in settings.items())
     source = f"""
 import sys
@@ -249,4 +244,4 @@ def _running() -> object:
 @pytest.fixture
 def free() -> int:
     """A port where nobody listens."""
-    return free_port()
+    return choose(1)[0]
