@@ -10,6 +10,7 @@ import argparse
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -332,6 +333,8 @@ def _info(options: argparse.Namespace) -> int:
 def _record(options: argparse.Namespace) -> int:
     from node.recorder import record, write_wsi_log
 
+    for number in (signal.SIGTERM, signal.SIGHUP):  # whatever ends it, the service must stop writing
+        signal.signal(number, signal.default_int_handler)
     folder = options.folder.absolute()
     count = record(
         options.directory.absolute(),

@@ -60,10 +60,10 @@ def record(
     if any(folder.iterdir()):
         raise ConfigurationError(f"{folder} is not empty; give the name of a new folder")
     folder.chmod(0o700)
-    Switch(str(folder), exchanges, message_bytes).turn_on(path)
     deadline = None if seconds is None else time.monotonic() + seconds
     count = 0
     try:
+        Switch(str(folder), exchanges, message_bytes).turn_on(path)
         say(f"recording {service} into {folder}; interrupt to end")
         for entry in _entries(folder, exchanges, deadline):
             count += 1

@@ -80,7 +80,7 @@ class Recording:
         assert self.process.stdout.readline().startswith(f"recording {service}")
 
     def end(self) -> None:
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGTERM)  # an interrupt is not heard by what runs in the background
         out, _ = self.process.communicate(timeout=30)
         assert self.process.returncode == 0, out
         assert out.splitlines()[-2].endswith(f"exchanges in {self.folder}")
