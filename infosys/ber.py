@@ -5,6 +5,7 @@ The reader trusts nothing: every length is checked against the bytes that are th
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from infosys.errors import ProtocolError
@@ -20,13 +21,18 @@ MAX_LENGTH_OCTETS: Final = 4
 MAX_INTEGER_OCTETS: Final = 8
 
 
-def tlv(tag: int, content: bytes) -> bytes:
-    """One element: tag octet, definite length in the shortest form, content."""
-    size = len(content)
+@functools.lru_cache(maxsize=8192)
+def head(tag: int, size: int) -> bytes:
+    """What stands before a content of that size: tag octet, definite length in the shortest form."""
     if size < 0x80:
-        return bytes((tag, size)) + content
+        return bytes((tag, size))
     octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(octets))) + octets + content
+    return bytes((tag, 0x80 | len(octets))) + octets
+
+
+def tlv(tag: int, content: bytes) -> bytes:
+    """One element: tag octet, length, content."""
+    return head(tag, len(content)) + content
 
 
 def integer(value: int, tag: int = INTEGER) -> bytes:

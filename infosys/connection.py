@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import contextlib
 import logging
-import secrets
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from infosys import ber, messages
-from infosys.directory import Directory, Node
-from infosys.errors import NameSyntaxError, ProtocolError
-from infosys.filters import matches
-from infosys.messages import Abandon, Bind, Page, Request, Search, Unbind, Unsupported
+from infosys.directory import Directory
+from infosys.errors import ProtocolError
+from infosys.messages import Abandon, Extended
+from infosys.outlet import Outlet
+from infosys.responder import Responder
 
 log = logging.getLogger("wms.infosys")
 
-WRITE_CHUNK: Final = 1 << 16
-YIELD_EVERY: Final = 500
-"""Entries that are looked at before other clients get their turn."""
-MAX_PAGED_SEARCHES: Final = 4
-"""Paged searches that one connection may have open."""
+MAX_WAITING: Final = 100
+"""Requests of one client that are read while another one is answered; together they may have ``max_message`` bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +37,19 @@ class ServerLimits:
     search_seconds: float = 60.0
 
 
-@dataclass(slots=True)
-class _PagedSearch:
-    """What is left of a paged search: the request must be the same for every page (RFC 2696)."""
+class _Waiting(NamedTuple):
+    """A request that will be answered: its id, the tag of its operation, and its bytes."""
 
-    search: Search
-    rest: Iterator[Node]
-    sent: int
+    message_id: int
+    tag: int
+    message: bytes
 
 
 class Connection:
-    """Answers one client's requests in their order."""
+    """Answers one client's requests in their order, and reads on meanwhile.
+
+    So an Abandon or a Cancel is seen while a search runs, and so is that the client has gone: either ends the search.
+    """
 
     def __init__(
         self,
@@ -59,26 +59,47 @@ class Connection:
         limits: ServerLimits,
     ) -> None:
         self._reader = reader
-        self._writer = writer
-        self._directory = directory
         self._limits = limits
-        self._paged: dict[bytes, _PagedSearch] = {}
-        self._pending: list[bytes] = []
-        self._pending_size = 0
+        self._outlet = Outlet(writer, limits.write_seconds)
+        self._responder = Responder(self._outlet, directory, limits.search_seconds)
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._changed = asyncio.Event()
+        self._busy = False
+        self._rested_at = asyncio.get_running_loop().time()
+
+    @property
+    def rested_at(self) -> float | None:
+        """Since when it has had nothing to do (the event loop's seconds); None while it has."""
+        return None if self._busy else self._rested_at
+
+    def forget(self, picture: int) -> None:
+        """Give up what belongs to pictures much older than this one."""
+        self._responder.forget(picture)
 
     async def serve(self) -> None:
         """Answer until the client goes, idles too long or sends what is no LDAP."""
+        sides = [asyncio.ensure_future(side) for side in (self._read(), self._work())]
         try:
-            while (message := await self._next()) is not None:
-                if not await self._answer(messages.decode(message)):
-                    return
-                await self._flush()
-        except ProtocolError as error:
-            await self._dismiss(messages.PROTOCOL_ERROR, error.description)
-        except TimeoutError:
+            await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for side in sides:
+                side.cancel()
+            await asyncio.wait(sides)
+        errors = [error for side in sides if not side.cancelled() and (error := side.exception()) is not None]
+        if errors:
+            await self._end(errors[0])
+
+    async def _end(self, error: BaseException) -> None:
+        if isinstance(error, ProtocolError):
+            with contextlib.suppress(TimeoutError, ConnectionError):  # who sends nonsense need not listen
+                await self._dismiss(messages.PROTOCOL_ERROR, error.description)
+        elif isinstance(error, TimeoutError):
             log.debug("an LDAP client took too long and was let go")
-        except (ConnectionError, asyncio.IncompleteReadError):
+        elif isinstance(error, (ConnectionError, asyncio.IncompleteReadError)):
             log.debug("an LDAP client went without saying so")
+        else:
+            raise error
 
     async def refuse(self, text: str) -> None:
         """Tell the client that there is no place for it."""
@@ -88,13 +109,71 @@ class Connection:
             log.debug("an LDAP client that was refused had gone")
 
     async def _dismiss(self, code: int, text: str) -> None:
-        self._put(messages.disconnection(code, text))
-        await self._flush()
+        if not self._outlet.torn:
+            self._outlet.put(messages.disconnection(code, text))
+            await self._outlet.flush()
+
+    async def _read(self) -> None:
+        """Take requests until the client goes; those that concern other ones are seen to at once."""
+        while (message := await self._next()) is not None:
+            message_id, tag = messages.address(message)
+            if tag == messages.UNBIND_REQUEST:
+                return
+            if tag not in (messages.ABANDON_REQUEST, messages.EXTENDED_REQUEST) or not await self._heeded(message):
+                self._waiting.append(_Waiting(message_id, tag, message))
+                self._waiting_bytes += len(message)
+                self._busy = True
+                self._changed.set()
+            await asyncio.sleep(0)  # what is here already is read without waiting: others want their turn
+            while len(self._waiting) > MAX_WAITING or self._waiting_bytes > self._limits.max_message:
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def _heeded(self, message: bytes) -> bool:
+        """Abandon or cancel another request (RFC 4511 §4.11, RFC 3909); False for another operation."""
+        request = messages.decode(message)
+        if isinstance(request.operation, Abandon):
+            target = request.operation.target
+            if not self._responder.abandon(target):
+                self._dropped(target)
+            return True
+        if not isinstance(request.operation, Extended) or request.operation.oid != messages.CANCEL:
+            return False
+        text = ""
+        try:
+            target = messages.cancelled(request.operation)
+            if self._responder.cancel(target, request.message_id):
+                return True  # it answers both
+            code = self._cancelled(target)
+        except ProtocolError as error:
+            code, text = messages.PROTOCOL_ERROR, error.description
+        answer = messages.result(request.message_id, messages.EXTENDED_RESPONSE, code, text=text)
+        self._outlet.put(answer)
+        await self._outlet.flush()
+        return True
+
+    def _cancelled(self, target: int) -> int:
+        """The result code of a Cancel for a request that is not being answered."""
+        if self._dropped(target):
+            text = "the client has cancelled it"
+            self._outlet.put(messages.result(target, messages.SEARCH_DONE, messages.CANCELED, text=text))
+            return messages.SUCCESS
+        waits = any(each.message_id == target for each in self._waiting)
+        return messages.CANNOT_CANCEL if waits else messages.NO_SUCH_OPERATION
+
+    def _dropped(self, target: int) -> bool:
+        """Take a search that waits out of the row; False when there is none with that id."""
+        for each in self._waiting:
+            if each.message_id == target and each.tag == messages.SEARCH_REQUEST:
+                self._waiting.remove(each)
+                self._waiting_bytes -= len(each.message)
+                self._changed.set()
+                return True
+        return False
 
     async def _next(self) -> bytes | None:
         """The bytes of the next message, None when the client has gone between two."""
-        async with asyncio.timeout(self._limits.idle_seconds):
-            start = await self._reader.read(1)
+        start = await self._first()
         if not start:
             return None
         async with asyncio.timeout(self._limits.message_seconds):
@@ -108,129 +187,30 @@ class Connection:
                 raise ProtocolError(f"an LDAP message may have {self._limits.max_message} bytes, not {size}")
             return start[:offset] + await self._reader.readexactly(size)
 
-    def _put(self, data: bytes) -> None:
-        self._pending.append(data)
-        self._pending_size += len(data)
+    async def _first(self) -> bytes:
+        """The first byte of a message, waited for while a request is answered and ``idle_seconds`` longer."""
+        now = asyncio.get_running_loop().time
+        while True:
+            wait = self._limits.idle_seconds
+            if not self._busy:
+                wait -= now() - self._rested_at
+            try:
+                async with asyncio.timeout(wait):
+                    return await self._reader.read(1)
+            except TimeoutError:
+                if not self._busy and now() - self._rested_at >= self._limits.idle_seconds:
+                    raise
 
-    async def _flush(self) -> None:
-        if not self._pending:
-            return
-        self._writer.write(b"".join(self._pending))
-        self._pending.clear()
-        self._pending_size = 0
-        async with asyncio.timeout(self._limits.write_seconds):
-            await self._writer.drain()
-
-    async def _answer(self, request: Request) -> bool:
-        """Answer one request; False when the client said good-bye."""
-        operation = request.operation
-        if isinstance(operation, Unbind):
-            return False
-        if isinstance(operation, Abandon):
-            return True  # requests are answered one by one: nothing of it is left to abandon
-        if isinstance(operation, Bind):
-            self._bind(request.message_id, operation)
-        elif isinstance(operation, Unsupported) and operation.response == messages.EXTENDED_RESPONSE:
-            text = "extended operations (StartTLS, Who am I?, Cancel) are not supported"  # RFC 4511 §4.12
-            self._result(request, operation.response, messages.PROTOCOL_ERROR, text)
-        elif isinstance(operation, Unsupported):
-            self._result(request, operation.response, messages.UNWILLING_TO_PERFORM, "this directory is read only")
-        else:
-            await self._search(request, operation)
-        return True
-
-    def _result(self, request: Request, tag: int, code: int, text: str = "", matched: str = "") -> None:
-        self._put(messages.result(request.message_id, tag, code, matched, text))
-
-    def _bind(self, message_id: int, bind: Bind) -> None:
-        if bind.version != 3:
-            code, text = messages.PROTOCOL_ERROR, "only version 3 of LDAP is spoken here"
-        elif not bind.anonymous:
-            code, text = messages.AUTH_METHOD_NOT_SUPPORTED, "only anonymous binds are accepted"
-        else:
-            code, text = messages.SUCCESS, ""
-        self._put(messages.result(message_id, messages.BIND_RESPONSE, code, "", text))
-
-    async def _search(self, request: Request, search: Search) -> None:
-        page: Page | None = None
-        for control in request.controls:
-            if control.oid == messages.PAGED_RESULTS:
-                page = messages.page_of(control)
-            elif control.critical:
-                code = messages.UNAVAILABLE_CRITICAL_EXTENSION
-                self._result(request, messages.SEARCH_DONE, code, "a critical control is not supported")
-                return
-        if page is not None and page.cookie:
-            await self._next_page(request, search, page)
-            return
-        directory = self._directory()
-        try:
-            base = directory.find(search.base)
-            matched = "" if base else directory.nearest(search.base)
-        except NameSyntaxError as error:
-            self._result(request, messages.SEARCH_DONE, messages.INVALID_DN_SYNTAX, error.description)
-            return
-        if base is None or (base is directory.root and search.scope != messages.BASE):
-            self._result(request, messages.SEARCH_DONE, messages.NO_SUCH_OBJECT, matched=matched)
-            return
-        found = directory.candidates(base, search.scope, search.filter)
-        if page is None:
-            code, _, _ = await self._send(request, search, found, 0, None)
-            self._result(request, messages.SEARCH_DONE, code)
-        else:
-            await self._send_page(request, search, found, 0, page)
-
-    async def _next_page(self, request: Request, search: Search, page: Page) -> None:
-        going_on = self._paged.pop(page.cookie, None)
-        if going_on is None or going_on.search != search:
-            text = "the cookie belongs to no open search of this connection"
-            self._result(request, messages.SEARCH_DONE, messages.UNWILLING_TO_PERFORM, text)
-        elif page.size == 0:  # the client gives the search up
-            control = messages.page_control(Page(0, b""))
-            self._put(messages.result(request.message_id, messages.SEARCH_DONE, messages.SUCCESS, controls=[control]))
-        else:
-            await self._send_page(request, search, going_on.rest, going_on.sent, page)
-
-    async def _send_page(
-        self, request: Request, search: Search, found: Iterator[Node], before: int, page: Page
-    ) -> None:
-        code, sent, rest = await self._send(request, search, found, before, page.size)
-        cookie = b""
-        if rest is not None:
-            cookie = secrets.token_bytes(8)
-            self._paged[cookie] = _PagedSearch(search, rest, sent)
-            while len(self._paged) > MAX_PAGED_SEARCHES:
-                del self._paged[next(iter(self._paged))]
-        control = messages.page_control(Page(0, cookie))
-        self._put(messages.result(request.message_id, messages.SEARCH_DONE, code, controls=[control]))
-
-    async def _send(
-        self, request: Request, search: Search, found: Iterator[Node], before: int, page: int | None
-    ) -> tuple[int, int, Iterator[Node] | None]:
-        """Send the entries that match, at most a page of them.
-
-        :param before: entries that earlier pages of the search brought; the size limit counts them too (RFC 2696).
-        :returns: the result code, the entries sent with ``before``, and what is left when a page is full.
-        """
-        seconds = self._limits.search_seconds
-        if search.time_limit:
-            seconds = min(seconds, search.time_limit)
-        deadline = asyncio.get_running_loop().time() + seconds
-        sent = before
-        for looked, node in enumerate(found, 1):
-            if looked % YIELD_EVERY == 0:
-                await asyncio.sleep(0)
-                if asyncio.get_running_loop().time() > deadline:
-                    return messages.TIME_LIMIT_EXCEEDED, sent, None
-            if matches(node, search.filter) is not True:
+    async def _work(self) -> None:
+        """Answer what was read, one after the other."""
+        while True:
+            if not self._waiting:
+                self._busy, self._rested_at = False, asyncio.get_running_loop().time()
+                self._changed.clear()
+                await self._changed.wait()
                 continue
-            if search.size_limit and sent == search.size_limit:
-                return messages.SIZE_LIMIT_EXCEEDED, sent, None
-            if page is not None and sent - before == page:
-                return messages.SUCCESS, sent, itertools.chain((node,), found)
-            selected = node.selected(search.attributes, search.types_only)
-            self._put(messages.search_entry(request.message_id, node.name, selected))
-            sent += 1
-            if self._pending_size >= WRITE_CHUNK:
-                await self._flush()
-        return messages.SUCCESS, sent, None
+            message = self._waiting.popleft().message
+            self._waiting_bytes -= len(message)
+            self._changed.set()
+            await self._responder.answer(messages.decode(message))
+            await asyncio.sleep(0)

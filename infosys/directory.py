@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import functools
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from infosys import ber, names
+from infosys import names
+from infosys.attribute_index import Steps, flags
 from infosys.entry import Entry
 from infosys.errors import NameSyntaxError
-from infosys.filters import And, Compare, Filter, Or, base_name
-from infosys.messages import BASE, ONE_LEVEL, PAGED_RESULTS, SUBORDINATE
+from infosys.filter_sets import sets
+from infosys.filters import Filter
+from infosys.indexes import FewNodes, Indexes, IndexReport
+from infosys.messages import BASE, CANCEL, ONE_LEVEL, PAGED_RESULTS, SUBORDINATE, SUBTREE
+from infosys.node import SUBSCHEMA, Node
 from infosys.schema import SYNTAXES, Schema, glue
 
-SUBSCHEMA: Final = "cn=Subschema"
+FEW: Final = 8
+"""A search of less than this part of the tree does not use the tree's indexes."""
 
 _LEVELS: Final = {
     "o": ("o", ("top", "organization")),
@@ -25,133 +30,46 @@ _LEVELS: Final = {
 """Naming attributes of levels of the tree, their spelling and the object classes of the entries made for them."""
 
 
-_SHORT: Final = 200
-"""Characters of values whose encoding is kept."""
-
-
-class Node:
-    """One entry of the tree, as filters see it and as bytes."""
-
-    __slots__ = ("_folded", "depth", "entry", "key", "name", "operational", "schema", "whole")
-
-    def __init__(self, entry: Entry, schema: Schema, operational: Entry | None = None) -> None:
-        self.entry = entry
-        self.key = entry.key
-        self.schema = schema
-        self.depth = len(self.key)
-        self.name = ber.octets(entry.dn)
-        self._folded: dict[str, tuple[str, ...]] = {}
-        self.whole = b"".join([_attribute(name, values) for name, values in entry.attributes.items()])
-        self.operational = {
-            name.lower(): _attribute(name, values)
-            for name, values in (operational.attributes.items() if operational else ())
-        }
-
-    def known(self, attribute: str) -> bool:
-        """Whether the schema or this entry knows the attribute (lower case)."""
-        return bool(self.entry.values(attribute)) or attribute in self.schema.attributes
-
-    def folded(self, attribute: str) -> tuple[str, ...]:
-        """The values as they are compared."""
-        found = self._folded.get(attribute)
-        if found is None:
-            found = tuple([self.fold(attribute, value) for value in self.entry.values(attribute)])
-            if attribute == "objectclass":
-                found += self.schema.superiors(found)
-            if found:  # what is not there could be asked by endless names
-                self._folded[attribute] = found
-        return found
-
-    def fold(self, attribute: str, text: str) -> str:
-        """A text as it is compared with values of the attribute."""
-        known = self.schema.attributes.get(attribute)
-        return names.spaced(text) if known is not None and known.exact else names.fold(text)
-
-    def numeric(self, attribute: str) -> bool:
-        """Whether the values are integers."""
-        found = self.schema.attributes.get(attribute)
-        return found is not None and found.integer
-
-    def selected(self, attributes: Sequence[str], types_only: bool) -> bytes:
-        """The attributes of a selection list (RFC 4511 §4.5.1.8), encoded.
-
-        An empty list and ``*`` mean the user attributes, ``+`` the operational ones, ``1.1`` none.
-        """
-        wanted = {each.strip().lower() for each in attributes}
-        if not wanted or wanted == {"*"}:
-            if not types_only:
-                return self.whole
-            chosen = self._user(None)
-        else:
-            chosen = self._user(None if "*" in wanted else wanted)
-            chosen.update(
-                (name, encoded) for name, encoded in self._operational().items() if "+" in wanted or name in wanted
-            )
-        if types_only:
-            chosen = {name: _type_only(encoded) for name, encoded in chosen.items()}
-        return b"".join(chosen.values())
-
-    def _user(self, wanted: set[str] | None) -> dict[str, bytes]:
-        return {
-            lower: _attribute(name, values)
-            for name, values in self.entry.attributes.items()
-            if (lower := name.lower()) and (wanted is None or lower in wanted or base_name(lower) in wanted)
-        }
-
-    def _operational(self) -> dict[str, bytes]:
-        structural = [
-            each
-            for each in self.entry.values("objectClass")
-            if (known := self.schema.classes.get(each.lower())) and known.kind == "STRUCTURAL"
-        ]
-        made = {
-            "entrydn": _attribute("entryDN", (self.entry.dn,)),
-            "subschemasubentry": _attribute("subschemaSubentry", (SUBSCHEMA,)),
-        }
-        if structural:
-            made["structuralobjectclass"] = _attribute("structuralObjectClass", (structural[-1],))
-        return made | self.operational
-
-
-def _attribute(name: str, values: Iterable[str]) -> bytes:
-    encoded = b"".join([_short(value) if len(value) < _SHORT else ber.octets(value) for value in values])
-    return ber.tlv(ber.SEQUENCE, _short(name) + ber.tlv(ber.SET, encoded))
-
-
-@functools.lru_cache(maxsize=1 << 16)
-def _short(text: str) -> bytes:
-    """A name or value of which a grid has thousands that are the same."""
-    return ber.octets(text)
-
-
-def _type_only(encoded: bytes) -> bytes:
-    name = ber.Reader(encoded).enter().octets()
-    return ber.sequence(ber.octets(name), ber.tlv(ber.SET, b""))
-
-
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """Which names there are and how they stand, without what the entries say.
 
-    :ivar order: those nearer to the root first.
-    :ivar children: by the name above.
-    :ivar classes: by object class, lower case, in the same order.
+    :ivar order: an entry, then all that is below it, then what stands beside it.
+    :ivar places: where a name stands in the order.
+    :ivar ends: by place, where what is below ends.
+    :ivar children: by the name above, also by one that nobody publishes.
     """
 
     order: Sequence[names.Key]
+    places: Mapping[names.Key, int]
+    ends: Sequence[int]
     children: Mapping[names.Key, Sequence[names.Key]]
-    classes: Mapping[str, Sequence[names.Key]]
 
     @classmethod
     def of(cls, nodes: Mapping[names.Key, Node]) -> _Shape:
-        order = sorted(nodes, key=len)
         children: dict[names.Key, list[names.Key]] = {}
-        classes: dict[str, list[names.Key]] = {}
-        for key in order:
+        for key in nodes:
             children.setdefault(key[1:], []).append(key)
-            for object_class in dict.fromkeys(nodes[key].folded("objectclass")):
-                classes.setdefault(object_class, []).append(key)
-        return cls(order, children, classes)
+        hung: set[names.Key] = set()
+        for above in list(children):
+            # what nobody publishes has its place too: what is below it is below what is above it
+            while above and above not in nodes and above not in hung:
+                hung.add(above)
+                children.setdefault(above[1:], []).append(above)
+                above = above[1:]
+        order: list[names.Key] = []
+        ends = [0] * len(nodes)
+        waiting: list[names.Key | int] = list(reversed(children.get((), ())))
+        while waiting:
+            key_or_place = waiting.pop()
+            if isinstance(key_or_place, int):
+                ends[key_or_place] = len(order)
+                continue
+            if key_or_place in nodes:
+                waiting.append(len(order))
+                order.append(key_or_place)
+            waiting.extend(reversed(children.get(key_or_place, ())))
+        return cls(order, {key: place for place, key in enumerate(order)}, ends, children)
 
 
 class _Tree:
@@ -168,14 +86,16 @@ class _Tree:
         for entry in entries:
             self._add(entry, old)
         self._complete(old)
-        self.shape: _Shape = previous.shape if previous is not None and self._stands_as(old) else _Shape.of(self.nodes)
+        same = previous is not None and self.nodes.keys() == old.keys()
+        self.shape: _Shape = previous.shape if previous is not None and same else _Shape.of(self.nodes)
+        changed = [(old[key], node) for key, node in self.nodes.items() if node is not old[key]] if same else None
+        self.indexes = Indexes([self.nodes[key] for key in self.shape.order], schema)
+        self.indexes.take_over(previous.indexes if previous is not None else None, changed)
 
-    def _stands_as(self, old: Mapping[names.Key, Node]) -> bool:
-        """Whether names and object classes are those of another tree: then nothing need be sorted again."""
-        return self.nodes.keys() == old.keys() and all(
-            node is old[key] or node.folded("objectclass") == old[key].folded("objectclass")
-            for key, node in self.nodes.items()
-        )
+    def below(self, key: names.Key) -> tuple[int, int]:
+        """From which to which place of the order an entry and what is below it stand."""
+        place = self.shape.places[key]
+        return place, self.shape.ends[place]
 
     def _add(self, entry: Entry, old: Mapping[names.Key, Node]) -> None:
         try:
@@ -223,13 +143,15 @@ class Directory:
 
     :param entries: what is published; of two with one name the first counts, one whose name is none is left out
         and noted in :attr:`problems`.  Missing entries above are made where they are levels of the tree.
-    :param previous: a tree of before, whose unchanged nodes are taken over.
+    :param previous: a tree of before, whose unchanged nodes and whose indexes are taken over.
+    :ivar picture: how many trees there were before this one.
     """
 
     def __init__(
         self, entries: Iterable[Entry] = (), *, schema: Schema | None = None, previous: Directory | None = None
     ) -> None:
         self.schema = schema or glue()
+        self.picture: int = previous.picture + 1 if previous is not None else 0
         known = previous is not None and previous.schema is self.schema
         self._main: _Tree = _Tree(entries, self.schema, previous._main if previous is not None and known else None)
         self._beside: _Tree = previous._beside if previous is not None and known else _Tree((), self.schema)
@@ -243,6 +165,7 @@ class Directory:
         """
         made = object.__new__(type(self))
         made.schema, made.subschema, made._main = self.schema, self.subschema, self._main
+        made.picture = self.picture
         made._beside = _Tree(entries, self.schema, self._beside)
         made.root = made._root()
         return made
@@ -263,7 +186,7 @@ class Directory:
 
         :raises NameSyntaxError: when the text is no name.
         """
-        key = names.key(base)
+        key = names.fresh_key(base)
         if not key:
             return self.root
         if key == self.subschema.key:
@@ -272,31 +195,40 @@ class Directory:
 
     def nearest(self, base: str) -> str:
         """The longest name above ``base`` that exists, or the empty one."""
-        key = names.key(base)
+        key = names.fresh_key(base)
         for start in range(1, len(key)):
             node = self._node(key[start:])
             if node is not None:
                 return node.entry.dn
         return ""
 
-    def candidates(self, base: Node, scope: int, wanted: Filter) -> Iterator[Node]:
-        """Nodes within the scope that the filter might select, those nearer to the root first.
-
-        Object classes that the filter demands narrow the choice; the filter itself is not applied.
-        """
-        if scope == BASE or base is self.subschema:
-            yield from () if scope in (ONE_LEVEL, SUBORDINATE) else (base,)
-            return
-        tree = self._main if base.key in self._main.nodes else self._beside
-        nodes, shape = tree.nodes, tree.shape
+    def below(self, base: Node, scope: int) -> Sequence[Node]:
+        """The nodes within the scope, each before those below it."""
+        if scope == BASE or base in (self.root, self.subschema):
+            return (base,) if scope == BASE or (scope == SUBTREE and base is self.subschema) else ()
+        tree = self._tree(base)
         if scope == ONE_LEVEL:
-            yield from (nodes[key] for key in shape.children.get(base.key, ()) if base is not self.root)
-            return
-        narrow = _narrow(wanted, shape)
-        tail = len(base.key)
-        for key in shape.order if narrow is None else narrow:
-            if key[len(key) - tail :] == base.key and (scope != SUBORDINATE or len(key) > tail):
-                yield nodes[key]
+            return [tree.nodes[key] for key in tree.shape.children.get(base.key, ()) if key in tree.nodes]
+        start, end = tree.below(base.key)
+        return tree.indexes.nodes[start + (scope == SUBORDINATE) : end]
+
+    def search(self, base: Node, scope: int, wanted: Filter) -> Steps[Iterator[Node]]:
+        """The nodes within the scope that the filter selects, each before those below it."""
+        tree, nodes = self._tree(base), self.below(base, scope)
+        if len(nodes) * FEW < len(tree.nodes) or scope in (BASE, ONE_LEVEL):
+            found, _ = yield from sets(wanted, FewNodes(nodes, self.schema))
+            return itertools.compress(nodes, flags(found, len(nodes)))
+        found, _ = yield from sets(wanted, tree.indexes)
+        start = tree.below(base.key)[0] + (scope == SUBORDINATE)
+        below = found >> start & ((1 << len(nodes)) - 1)
+        return itertools.compress(nodes, flags(below, len(nodes)))
+
+    def _tree(self, base: Node) -> _Tree:
+        return self._main if base.key in self._main.nodes else self._beside
+
+    def index_report(self) -> IndexReport:
+        """What the indexes of the tree (not of what is beside it) take."""
+        return self._main.indexes.report()
 
     def _root(self) -> Node:
         contexts = [
@@ -309,6 +241,7 @@ class Directory:
             "subschemaSubentry": SUBSCHEMA,
             "supportedLDAPVersion": "3",
             "supportedControl": PAGED_RESULTS,
+            "supportedExtension": CANCEL,
             "vendorName": "wmproxy information system",
         }
         entry = Entry.of("", {"objectClass": "top"})
@@ -322,21 +255,3 @@ class Directory:
             "ldapSyntaxes": [f"( {oid} DESC '{name}' )" for oid, name in SYNTAXES.items()],
         }
         return Node(entry, self.schema, Entry.of(SUBSCHEMA, operational))
-
-
-def _narrow(wanted: Filter, shape: _Shape) -> Sequence[names.Key] | None:
-    """The names that the object classes of a filter leave, None when it names none."""
-    if isinstance(wanted, Compare) and wanted.operator == "=" and base_name(wanted.attribute) == "objectclass":
-        return shape.classes.get(names.fold(wanted.value), ())
-    if isinstance(wanted, And):
-        found = [each for term in wanted.terms if (each := _narrow(term, shape)) is not None]
-        return min(found, key=len) if found else None
-    if isinstance(wanted, Or) and wanted.terms:
-        merged: dict[names.Key, None] = {}
-        for term in wanted.terms:
-            part = _narrow(term, shape)
-            if part is None:
-                return None
-            merged.update(dict.fromkeys(part))
-        return sorted(merged, key=len)
-    return None

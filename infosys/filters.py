@@ -1,15 +1,9 @@
-"""Search filters (RFC 4511 §4.5.1.7), their text form (RFC 4515) and what they match.
-
-The logic has three values: True, False and None for *undefined* (an attribute that nobody knows, a value that the
-attribute's syntax does not admit); only True selects an entry.
-"""
+"""Search filters (RFC 4511 §4.5.1.7) and their text form (RFC 4515)."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 from infosys import ber
 from infosys.errors import ProtocolError
@@ -18,7 +12,7 @@ MAX_DEPTH: Final = 40
 """Levels of one filter."""
 
 MAX_TERMS: Final = 2_000
-"""Terms of one filter."""
+"""Terms of one filter; each piece of a substring counts as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +73,8 @@ class Extensible:
 
 Filter: TypeAlias = And | Or | Not | Present | Compare | Substrings | Extensible
 
-_CLASS: Final = "objectclass"
-"""The attribute of object identifiers, which have no substrings (RFC 4512 §3.3)."""
+_TOO_LARGE: Final = f"a search filter may have {MAX_DEPTH} levels and {MAX_TERMS} terms, not more"
 _COMPARE: Final = {0xA3: "=", 0xA5: ">=", 0xA6: "<=", 0xA8: "~="}
-
-
-class Subject(Protocol):
-    """What a filter is asked about."""
-
-    def known(self, attribute: str) -> bool:
-        """Whether anybody knows the attribute (lower case)."""
-
-    def folded(self, attribute: str) -> tuple[str, ...]:
-        """The values of the attribute (lower case), as :meth:`fold` leaves them."""
-
-    def fold(self, attribute: str, text: str) -> str:
-        """A text as it is compared with values of the attribute: by caseIgnoreMatch or caseExactMatch."""
-
-    def numeric(self, attribute: str) -> bool:
-        """Whether the attribute's values are integers."""
 
 
 def decode(reader: ber.Reader) -> Filter:
@@ -112,7 +89,7 @@ def decode(reader: ber.Reader) -> Filter:
 def _decode(reader: ber.Reader, depth: int, budget: list[int]) -> Filter:
     budget[0] -= 1
     if depth <= 0 or budget[0] < 0:
-        raise ProtocolError(f"a search filter may have {MAX_DEPTH} levels and {MAX_TERMS} terms, not more")
+        raise ProtocolError(_TOO_LARGE)
     tag, content = reader.take()
     inner = ber.Reader(content)
     if tag in (0xA0, 0xA1):
@@ -132,13 +109,13 @@ def _decode(reader: ber.Reader, depth: int, budget: list[int]) -> Filter:
         inner.finish()
         return Compare(_COMPARE[tag], attribute, value)
     if tag == 0xA4:
-        return _substrings(inner)
+        return _substrings(inner, budget)
     if tag == 0xA9:
         return _extensible(inner)
     raise ProtocolError(f"0x{tag:02x} is not a search filter")
 
 
-def _substrings(reader: ber.Reader) -> Substrings:
+def _substrings(reader: ber.Reader, budget: list[int]) -> Substrings:
     attribute = reader.text()
     pieces = reader.enter()
     reader.finish()
@@ -146,6 +123,9 @@ def _substrings(reader: ber.Reader) -> Substrings:
     count = 0
     while pieces.more:
         tag, content = pieces.take()
+        budget[0] -= 1
+        if budget[0] < 0:
+            raise ProtocolError(_TOO_LARGE)
         piece = bytes(content).decode("utf-8", "replace")
         if final or (tag == 0x80 and count) or tag not in (0x80, 0x81, 0x82) or not piece:
             raise ProtocolError("the pieces of a substring filter are empty or out of order")
@@ -191,63 +171,9 @@ def encode(wanted: Filter) -> bytes:
     return ber.sequence(*parts, ber.octets(wanted.value, 0x83), tag=0xA9)
 
 
-def matches(subject: Subject, wanted: Filter) -> bool | None:
-    """Whether the subject is selected: True, False, or None for undefined."""
-    if isinstance(wanted, And):
-        return _all(matches(subject, term) for term in wanted.terms)
-    if isinstance(wanted, Or):
-        opposite = _all(_negated(matches(subject, term)) for term in wanted.terms)
-        return _negated(opposite)
-    if isinstance(wanted, Not):
-        return _negated(matches(subject, wanted.term))
-    if isinstance(wanted, Extensible):
-        return None
-    attribute = base_name(wanted.attribute)
-    if not subject.known(attribute):
-        return None
-    values = subject.folded(attribute)
-    if isinstance(wanted, Present):
-        return bool(values)
-    if isinstance(wanted, Substrings):
-        if subject.numeric(attribute) or attribute == _CLASS:
-            return None
-        return any(_contains(value, wanted, functools.partial(subject.fold, attribute)) for value in values)
-    if subject.numeric(attribute):
-        return _compare_numbers(wanted, values)
-    if wanted.operator in (">=", "<="):
-        return None  # the schemas of GLUE give an order to numbers alone
-    return subject.fold(attribute, wanted.value) in values
-
-
 def base_name(attribute: str) -> str:
     """The attribute's name in lower case, without options (``;binary``)."""
     return attribute.partition(";")[0].strip().lower()
-
-
-def _negated(truth: bool | None) -> bool | None:
-    return None if truth is None else not truth
-
-
-def _all(truths: Iterator[bool | None]) -> bool | None:
-    answer: bool | None = True
-    for truth in truths:
-        if truth is False:
-            return False
-        if truth is None:
-            answer = None
-    return answer
-
-
-def _compare_numbers(wanted: Compare, values: tuple[str, ...]) -> bool | None:
-    number = as_integer(wanted.value)
-    if number is None:
-        return None
-    numbers = [found for value in values if (found := as_integer(value)) is not None]
-    if wanted.operator == ">=":
-        return any(found >= number for found in numbers)
-    if wanted.operator == "<=":
-        return any(found <= number for found in numbers)
-    return number in numbers
 
 
 def as_integer(text: str) -> int | None:
@@ -257,29 +183,6 @@ def as_integer(text: str) -> int | None:
     if not digits.isascii() or not digits.isdigit() or len(digits) > 40:
         return None
     return int(text)
-
-
-def _contains(value: str, wanted: Substrings, fold: Callable[[str], str]) -> bool:
-    initial, final = _piece(wanted.initial, fold).lstrip(" "), _piece(wanted.final, fold).rstrip(" ")
-    if not value.startswith(initial):
-        return False
-    place, end = len(initial), len(value) - len(final)
-    if end < place or not value.endswith(final):
-        return False
-    for piece in (_piece(each, fold) for each in wanted.middle):
-        found = value.find(piece, place, end)
-        if found < 0:
-            return False
-        place = found + len(piece)
-    return True
-
-
-def _piece(text: str, fold: Callable[[str], str]) -> str:
-    """A piece as values are folded, but its outer spaces count (one each)."""
-    folded = fold(text)
-    if not folded:
-        return " " if text else ""
-    return (" " if text[0].isspace() else "") + folded + (" " if text[-1].isspace() else "")
 
 
 def escape(value: str) -> str:

@@ -14,6 +14,8 @@ NOTICE_OF_DISCONNECTION: Final = "1.3.6.1.4.1.1466.20036"
 MAX_ATTRIBUTES: Final = 1_000
 """Attributes of one selection list."""
 MAX_CONTROLS: Final = 20
+CANCEL: Final = "1.3.6.1.1.8"
+"""The extended operation of RFC 3909."""
 
 # resultCode, RFC 4511 §4.1.9
 SUCCESS: Final = 0
@@ -28,13 +30,22 @@ INVALID_DN_SYNTAX: Final = 34
 BUSY: Final = 51
 UNAVAILABLE: Final = 52
 UNWILLING_TO_PERFORM: Final = 53
+# RFC 3909 §2.2
+CANCELED: Final = 118
+NO_SUCH_OPERATION: Final = 119
+TOO_LATE: Final = 120
+CANNOT_CANCEL: Final = 121
 
+UNBIND_REQUEST: Final = 0x42
+ABANDON_REQUEST: Final = 0x50
+SEARCH_REQUEST: Final = 0x63
+EXTENDED_REQUEST: Final = 0x77
 BIND_RESPONSE: Final = 0x61
 SEARCH_ENTRY: Final = 0x64
 SEARCH_DONE: Final = 0x65
 EXTENDED_RESPONSE: Final = 0x78
 
-_RESPONSES: Final = {0x66: 0x67, 0x68: 0x69, 0x4A: 0x6B, 0x6C: 0x6D, 0x6E: 0x6F, 0x77: EXTENDED_RESPONSE}
+_RESPONSES: Final = {0x66: 0x67, 0x68: 0x69, 0x4A: 0x6B, 0x6C: 0x6D, 0x6E: 0x6F}
 
 BASE: Final = 0
 ONE_LEVEL: Final = 1
@@ -86,13 +97,21 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Extended:
+    """An extended operation (RFC 4511 §4.12), None when it has no value."""
+
+    oid: str
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Unsupported:
     """Another operation of RFC 4511; ``response`` is the tag of its answer."""
 
     response: int
 
 
-Operation: TypeAlias = Bind | Unbind | Abandon | Search | Unsupported
+Operation: TypeAlias = Bind | Unbind | Abandon | Search | Extended | Unsupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,27 +131,43 @@ class Page:
     cookie: bytes
 
 
-def decode(message: bytes) -> Request:
-    """Read one LDAPMessage.
+def address(message: bytes) -> tuple[int, int]:
+    """The id of an LDAPMessage and the tag of its operation, which is not read.
 
-    :raises ProtocolError: when it is none.
+    :raises ProtocolError: when there is none.
     """
+    message_id, reader = _opened(message)
+    return message_id, reader.peek()
+
+
+def _opened(message: bytes) -> tuple[int, ber.Reader]:
     whole = ber.Reader(message)
     reader = whole.enter()
     whole.finish()
     message_id = reader.integer()
     if not 0 < message_id < 1 << 31:
         raise ProtocolError("a message id is between 1 and 2147483647")
+    return message_id, reader
+
+
+def decode(message: bytes) -> Request:
+    """Read one LDAPMessage.
+
+    :raises ProtocolError: when it is none.
+    """
+    message_id, reader = _opened(message)
     tag = reader.peek()
     if tag == 0x60:
         operation: Operation = _bind(reader.enter(tag))
-    elif tag == 0x42:
+    elif tag == UNBIND_REQUEST:
         reader.take(tag)
         operation = Unbind()
-    elif tag == 0x50:
+    elif tag == ABANDON_REQUEST:
         operation = Abandon(reader.integer(tag))
-    elif tag == 0x63:
+    elif tag == SEARCH_REQUEST:
         operation = _search(reader.enter(tag))
+    elif tag == EXTENDED_REQUEST:
+        operation = _extended(reader.enter(tag))
     elif tag in _RESPONSES:
         reader.take(tag)
         operation = Unsupported(_RESPONSES[tag])
@@ -147,6 +182,28 @@ def _bind(reader: ber.Reader) -> Bind:
     name = reader.octets()
     tag, password = reader.take()
     return Bind(version, tag == 0x80 and not password and not name)
+
+
+def _extended(reader: ber.Reader) -> Extended:
+    oid = ber.decoded(reader.take(0x80)[1])
+    value = bytes(reader.take(0x81)[1]) if reader.more else None
+    reader.finish()
+    return Extended(oid, value)
+
+
+def cancelled(extended: Extended) -> int:
+    """The id of the request that a Cancel (RFC 3909) names.
+
+    :raises ProtocolError: when it names none.
+    """
+    if extended.value is None:
+        raise ProtocolError("a Cancel names no request")
+    whole = ber.Reader(extended.value)
+    reader = whole.enter()
+    whole.finish()
+    target = reader.integer()
+    reader.finish()
+    return target
 
 
 def _search(reader: ber.Reader) -> Search:
@@ -211,9 +268,12 @@ def result(
     return ber.sequence(ber.integer(message_id), answer, ber.tlv(0xA0, encoded) if encoded else b"")
 
 
-def search_entry(message_id: int, name: bytes, attributes: bytes) -> bytes:
-    """A SearchResultEntry of a name and attributes that are encoded already."""
-    return ber.sequence(ber.integer(message_id), ber.tlv(SEARCH_ENTRY, name + ber.tlv(ber.SEQUENCE, attributes)))
+def search_entry(message_id: bytes, name: bytes, attributes: bytes) -> bytes:
+    """A SearchResultEntry; id, name and attributes are encoded already."""
+    inner = ber.head(ber.SEQUENCE, len(attributes))
+    entry = ber.head(SEARCH_ENTRY, len(name) + len(inner) + len(attributes))
+    size = len(message_id) + len(entry) + len(name) + len(inner) + len(attributes)
+    return b"".join((ber.head(ber.SEQUENCE, size), message_id, entry, name, inner, attributes))
 
 
 def disconnection(code: int, text: str) -> bytes:

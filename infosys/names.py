@@ -53,6 +53,10 @@ def parse(text: str) -> tuple[Rdn, ...]:
 
     :raises NameSyntaxError: when the text is no name.
     """
+    return _components(text)
+
+
+def _components(text: str) -> tuple[Rdn, ...]:
     if len(text) > MAX_NAME:
         raise NameSyntaxError(text)
     if not text.strip():
@@ -82,12 +86,24 @@ def key(text: str) -> Key:
 
     :raises NameSyntaxError: when the text is no name.
     """
+    return _key(parse(text))
+
+
+def fresh_key(text: str) -> Key:
+    """The same of a name that anybody may have sent: nothing of it is kept, since strangers' names are endless.
+
+    :raises NameSyntaxError: when the text is no name.
+    """
+    return _key(_components(text))
+
+
+def _key(components: tuple[Rdn, ...]) -> Key:
     return tuple(
         [
             f"{component[0][0].lower()}={fold(component[0][1])}"
             if len(component) == 1
             else "+".join(sorted(f"{attribute.lower()}={fold(value)}" for attribute, value in component))
-            for component in parse(text)
+            for component in components
         ]
     )
 

@@ -15,7 +15,6 @@ from infosys import messages, unknown
 from infosys.directory import Directory
 from infosys.entry import Entry, to_ldif
 from infosys.errors import NameSyntaxError
-from infosys.filters import Present
 from infosys.levels import BASE, GLUE1, Level, placed
 
 _GLUE1: Final = {
@@ -81,7 +80,7 @@ def _at(entries: Iterable[Entry], site: str, level: Level) -> Iterator[Entry]:
         top = tree.find(base)
         if top is None:
             continue
-        nodes = tree.candidates(top, messages.SUBTREE, Present("objectClass"))
+        nodes = tree.below(top, messages.SUBTREE)
         for node in sorted(nodes, key=lambda each: (each.depth, each.key[::-1])):
             if node.key not in _ROOTS:
                 yield _ordered(node.entry)

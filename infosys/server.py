@@ -22,6 +22,8 @@ log = logging.getLogger("wms.infosys")
 START_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 5.0
 LAST_BYTES_SECONDS: Final = 1.0
+MAKES_ROOM_SECONDS: Final = 5.0
+"""A client that has asked for nothing for so long goes when another one needs its place."""
 _NO_SUCH_ADDRESS: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
@@ -99,6 +101,7 @@ class LdapServer:
         self._stop: asyncio.Event | None = None
         self._ready = threading.Event()
         self._clients: dict[asyncio.Task[None], asyncio.WriteTransport] = {}
+        self._connections: dict[asyncio.Task[None], Connection] = {}
 
     def start(self) -> LdapServer:
         """Take the address and begin to answer.
@@ -136,6 +139,9 @@ class LdapServer:
             for problem in made.problems[:20]:
                 log.warning("left out of the directory: %s", problem)
             self._directory = made
+            if self._loop is not None:
+                with contextlib.suppress(RuntimeError):  # the loop has ended
+                    self._loop.call_soon_threadsafe(self._forget, made.picture)
             return made
 
     def publish_beside(self, entries: Iterable[Entry]) -> Directory:
@@ -190,6 +196,10 @@ class LdapServer:
         self._clients[task] = writer.transport
         task.add_done_callback(self._gone)
 
+    def _forget(self, picture: int) -> None:
+        for connection in self._connections.values():
+            connection.forget(picture)
+
     def _gone(self, task: asyncio.Task[None]) -> None:
         """The last thing that happens to a connection, whatever happened to its task: its socket is closed."""
         self._clients.pop(task).abort()
@@ -198,12 +208,30 @@ class LdapServer:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(reader, writer, lambda: self._directory, self._limits)
-        if len(self._clients) > self._limits.max_connections:
-            await connection.refuse(f"{self._limits.max_connections} clients are connected already")
+        if len(self._connections) < self._limits.max_connections or self._made_room():
+            task = asyncio.current_task()
+            if task is None:
+                raise RuntimeError("a connection is served by a task")
+            self._connections[task] = connection
+            try:
+                await connection.serve()
+            finally:
+                self._connections.pop(task, None)
         else:
-            await connection.serve()
+            await connection.refuse(f"{self._limits.max_connections} clients are connected already")
         writer.close()
         # a client that does not take its last bytes is cut off
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(LAST_BYTES_SECONDS):
                 await writer.wait_closed()
+
+    def _made_room(self) -> bool:
+        """Send the client away that has asked for nothing for longest; False when none has for long enough."""
+        now = asyncio.get_running_loop().time()
+        rested = {task: at for task, each in self._connections.items() if (at := each.rested_at) is not None}
+        longest = min(rested, key=rested.__getitem__, default=None)
+        if longest is None or now - rested[longest] < MAKES_ROOM_SECONDS:
+            return False
+        del self._connections[longest]
+        longest.cancel()
+        return True

@@ -118,7 +118,7 @@ def _with_levels(suffix: str, entries: list[Entry]) -> list[Entry]:
     tree = Directory(entries)
     top = tree.find(suffix)
     assert top is not None
-    return [node.entry for node in tree.candidates(top, messages.SUBTREE, PLAIN)]
+    return [node.entry for node in tree.below(top, messages.SUBTREE)]
 
 
 def _wait_for(port: int) -> None:

@@ -84,7 +84,7 @@ def with_levels(entries: list[Entry]) -> list[Entry]:
     tree = Directory(entries)
     top = tree.find(entries[0].dn.rpartition(",")[2])
     assert top is not None
-    return [node.entry for node in tree.candidates(top, messages.SUBTREE, Present("objectClass"))]
+    return [node.entry for node in tree.below(top, messages.SUBTREE)]
 
 
 def _answering(source: LdapSource) -> LdapSource:
