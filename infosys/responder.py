@@ -21,6 +21,9 @@ from infosys.selection import Selection
 
 TURN_SECONDS: Final = 0.003
 """Of a search's work, after which other clients get their turn."""
+NAP_SECONDS: Final = 0.00002
+"""In which other threads of the process get theirs: one that only lets go of the interpreter for a moment now and then,
+as an event loop at work does, takes it back before they are awake, and they starve."""
 LOOK_EVERY: Final = 32
 """Entries that are sent before the clock is looked at."""
 MAX_PAGED_SEARCHES: Final = 4
@@ -136,8 +139,6 @@ class Responder:
         running = self._running = _Running(request, search, now + seconds, now)
         try:
             await self._answer_search(running)
-            for cancel in running.cancels:  # it was read when all had been done
-                self._outlet.put(messages.result(cancel, messages.EXTENDED_RESPONSE, messages.TOO_LATE))
         except _Stopped:
             if running.cancels:
                 self._result(request, messages.SEARCH_DONE, messages.CANCELED, "the client has cancelled it")
@@ -190,8 +191,14 @@ class Responder:
                 return None
 
     async def _turn(self, running: _Running) -> bool:
-        """Let others have their turn when it is time; whether the search's own time is over."""
+        """Let others have their turn when it is time; whether the search's own time is over.
+
+        Must follow whatever else waits, since the search may have been stopped meanwhile.
+
+        :raises _Stopped: when it was.
+        """
         if time.monotonic() - running.turn >= TURN_SECONDS:
+            time.sleep(NAP_SECONDS)
             await asyncio.sleep(0)
             running.turn = time.monotonic()
         elif not running.stopped:
