@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from broker.job import Job
 from broker.settings import BrokerSettings
 from grid.errors import ConfigurationError, JdlError
 from jdl.evaluate import compile as compiled
@@ -23,6 +22,9 @@ from jdl.scope import Clock, Random, scope_of
 from jdl.tree import Call, ClassAd, Conditional, Expr, ListExpr, Literal, Operation, Reference, conjunction, from_python
 from jdl.tree import rebuilt as rebuilt_with
 from jdl.values import UNDEFINED, Record, Value, is_true
+
+if TYPE_CHECKING:  # every service reads the operator's propagations, and none but the broker wants NumPy
+    from broker.job import Job
 
 MAX_NODES: Final = 10_000
 """Nodes that are looked at for one job; its requirements are not forwarded when they come to more."""

@@ -134,6 +134,7 @@ class Bdii:
 
     def _run(self) -> None:
         next_at = time.monotonic() + self._pause()
+        self._synthetic.entries()  # made while the sources are still starting, it is there when they answer
         while not self._closing.is_set():
             self._wake.wait(max(0.0, next_at - time.monotonic()))
             self._wake.clear()

@@ -62,8 +62,9 @@ class Entry:
 
         Booleans become ``TRUE`` and ``FALSE`` (RFC 4517 §3.3.3).
         """
-        texts = {name: tuple(_texts(value)) for name, value in attributes.items()}
-        return cls(dn, {name: values for name, values in texts.items() if values})
+        texts = {name: found for name, value in attributes.items() if (found := _texts(value))}
+        index = {name.lower(): values for name, values in texts.items()}
+        return cls.indexed(dn, texts, index) if len(index) == len(texts) else cls(dn, texts)
 
     def values(self, name: str) -> tuple[str, ...]:
         """All values of an attribute in any spelling; empty when it is not there."""
@@ -95,16 +96,19 @@ class Entry:
         return hash((self.dn, tuple(self.attributes.items())))
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
     if value is None:
-        return
+        return ()
     if isinstance(value, bool):
-        yield "TRUE" if value else "FALSE"
-    elif isinstance(value, (str, int)):
-        yield str(value)
-    else:
-        for item in value:
-            yield from _texts(item)
+        return ("TRUE" if value else "FALSE",)
+    if isinstance(value, int):
+        return (str(value),)
+    items = tuple(value)
+    if all(type(item) is str for item in items):
+        return items
+    return tuple([text for item in items for text in _texts(item)])
 
 
 def to_ldif(entries: Iterable[Entry]) -> str:

@@ -17,6 +17,7 @@ Rdn: TypeAlias = tuple[tuple[str, str], ...]
 
 _SPECIAL = frozenset('"+,;<>\\=#')
 _ESCAPED_ALWAYS = frozenset('"+,;<>\\')
+_ESCAPED = re.compile(r'["+,;<>\\\0]|^[# ]| \Z')
 _HEX = frozenset("0123456789abcdefABCDEF")
 _PAIR = re.compile(r" *([A-Za-z0-9][A-Za-z0-9-]*)=([^\\,;+\x00 ][^\\,;+\x00]*)(?:,|$)")
 _PLAIN = re.compile(r"(?: *[A-Za-z0-9][A-Za-z0-9-]*=[^\\,;+\x00 ][^\\,;+\x00]*(?:,(?=.)|$))+", re.DOTALL)
@@ -26,6 +27,8 @@ MAX_NAME = 4096
 
 def rdn(attribute: str, value: str) -> str:
     """``attribute=value`` with the characters escaped that RFC 4514 §2.4 wants escaped."""
+    if not _ESCAPED.search(value):
+        return f"{attribute}={value}"
     parts = []
     last = len(value) - 1
     for place, character in enumerate(value):

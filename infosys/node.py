@@ -112,7 +112,8 @@ def fold(exact: bool, text: str) -> str:
 def attribute(name: str, values: Iterable[str]) -> bytes:
     """A PartialAttribute (RFC 4511 §4.1.7)."""
     encoded = b"".join([_short(value) if len(value) < _SHORT else ber.octets(value) for value in values])
-    return ber.tlv(ber.SEQUENCE, _short(name) + ber.tlv(ber.SET, encoded))
+    spelt, inner = _short(name), ber.head(ber.SET, len(encoded))
+    return b"".join((ber.head(ber.SEQUENCE, len(spelt) + len(inner) + len(encoded)), spelt, inner, encoded))
 
 
 @functools.lru_cache(maxsize=1 << 16)

@@ -8,6 +8,7 @@ number gives the field's default.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import field
@@ -32,10 +33,25 @@ def attribute(*names: str, **more: Any) -> Any:
 def published(record: Any) -> dict[str, Any]:
     """The attributes of a record's fields; None and empty texts are not published."""
     found: dict[str, Any] = {}
-    for each in dataclasses.fields(record):
-        value = getattr(record, each.name)
-        if _KEY in each.metadata and value is not None and value != "":
-            found.update(dict.fromkeys(each.metadata[_KEY], _number(value) if isinstance(value, float) else value))
+    for field_name, names in _published(type(record)):
+        value = getattr(record, field_name)
+        if value is not None and value != "":
+            told = _number(value) if isinstance(value, float) else value
+            for name in names:
+                found[name] = told
+    return found
+
+
+_PUBLISHED: dict[type[Any], tuple[tuple[str, tuple[str, ...]], ...]] = {}
+
+
+def _published(kind: type[Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The fields of a kind of record that are published, with their attributes."""
+    found = _PUBLISHED.get(kind)
+    if found is None:
+        fields = dataclasses.fields(kind)
+        found = tuple((each.name, each.metadata[_KEY]) for each in fields if _KEY in each.metadata)
+        _PUBLISHED[kind] = found
     return found
 
 
@@ -79,17 +95,23 @@ def entry_of(dn: str, classes: Iterable[str], *parts: Mapping[str, Any], top: tu
     :param top: object classes that come first.
     :raises RecordError: when a mandatory attribute has no value.
     """
-    lineage = (*top, *(each for name in classes for each in reversed(glue().lineage(name))))
-    object_classes = tuple(dict.fromkeys(each for each in lineage if each != "top"))
+    object_classes, mandatory = _demanded(tuple(classes), top)
     attributes: dict[str, Any] = {"objectClass": object_classes}
     for part in parts:
         attributes.update(part)
     entry = Entry.of(dn, attributes)
-    for name in object_classes:
-        for wanted in glue().mandatory(name):
-            if not entry.values(wanted):
-                raise RecordError(dn, wanted)
+    for wanted in mandatory:
+        if not entry.values(wanted):
+            raise RecordError(dn, wanted)
     return entry
+
+
+@functools.lru_cache(maxsize=256)
+def _demanded(classes: tuple[str, ...], top: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """All object classes of an entry of these, and the attributes that they demand."""
+    lineage = (*top, *(each for name in classes for each in reversed(glue().lineage(name))))
+    found = tuple(dict.fromkeys(each for each in lineage if each != "top"))
+    return found, tuple(dict.fromkeys(each for name in found for each in glue().mandatory(name)))
 
 
 _HINTS: dict[type[Any], dict[str, Any]] = {}

@@ -20,9 +20,9 @@ from grid.jobid import JobId, JobIdError
 from lb import html
 from lb.access import Access
 from lb.database import JobRecord, LbDatabase
-from lb.port import VERSION
 from lb.stylesheet import POLICY
 from lb.values import job_status
+from lb.version import VERSION
 from web.guard import guarded
 
 _UNIQUE = re.compile(r"/(?P<unique>[A-Za-z0-9_-]{1,128})")

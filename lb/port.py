@@ -11,10 +11,8 @@ from lb.access import Access
 from lb.database import JobRecord, LbDatabase
 from lb.query import event_test, jobs_of
 from lb.values import event_choice, job_status
+from lb.version import VERSION
 from wsdl.service import Call
-
-VERSION: Final = "4.1.0"
-"""The version of L&B whose interface this is; old clients look at it."""
 
 INTERFACE_VERSION: Final = "4.0.0"
 

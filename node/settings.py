@@ -1,4 +1,7 @@
-"""The node's configuration turned into the settings of each room."""
+"""The node's configuration turned into the settings of each room.
+
+A room's settings are imported when they are asked for: what the others need would be most of a service's start.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,26 @@ import sys
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from broker.settings import BrokerSettings
-from broker.source import InformationSource
-from ce.settings import Accounts, CeSettings, CloseStorage, Queue
 from gsi.credential import Credential
 from gsi.dn import slash
 from gsi.trust import TrustPolicy
-from infosys.catalogue_service import CatalogueSettings
-from infosys.levels import Level
-from infosys.services import CATALOGUE, LB_SERVER, SITE_BDII, TOP_BDII, WMPROXY, PublishedService
-from infosys.settings import BdiiSettings
-from infosys.site import SiteSettings
-from lb.channel import ChannelSettings
-from lb.interlogger import InterloggerSettings
-from lb.port import VERSION as LB_VERSION
-from lb.settings import LbSettings
+from lb.version import VERSION as LB_VERSION
 from node.configuration import Configuration
 from node.layout import Layout
 from node.sections import LimitSection, QueueSection
-from wmproxy.load import Limits
-from wmproxy.settings import WmproxySettings
+
+if TYPE_CHECKING:
+    from broker.settings import BrokerSettings
+    from ce.settings import CeSettings, CloseStorage, Queue
+    from infosys.catalogue_service import CatalogueSettings
+    from infosys.services import PublishedService
+    from infosys.settings import BdiiSettings
+    from lb.interlogger import InterloggerSettings
+    from lb.settings import LbSettings
+    from wmproxy.load import Limits
+    from wmproxy.settings import WmproxySettings
 
 
 class Settings:
@@ -41,6 +42,8 @@ class Settings:
 
     @property
     def wmproxy(self) -> WmproxySettings:
+        from wmproxy.settings import WmproxySettings
+
         layout, conf = self._layout, self._configuration
         return WmproxySettings(
             binds=(self._bind(conf.wmproxy.port),),
@@ -86,6 +89,9 @@ class Settings:
 
     @property
     def broker(self) -> BrokerSettings:
+        from broker.settings import BrokerSettings
+        from broker.source import InformationSource
+
         layout, conf = self._layout, self._configuration
         return BrokerSettings(
             database_url=self._shared,
@@ -126,6 +132,8 @@ class Settings:
 
     @property
     def ce(self) -> CeSettings:
+        from ce.settings import Accounts, CeSettings
+
         layout, conf = self._layout, self._configuration
         host, port = conf.ce_address
         return CeSettings(
@@ -155,6 +163,8 @@ class Settings:
 
     @property
     def lb(self) -> LbSettings:
+        from lb.settings import LbSettings
+
         layout, conf = self._layout, self._configuration
         return LbSettings(
             host=conf.lb_host,
@@ -175,6 +185,9 @@ class Settings:
 
     @property
     def interlogger(self) -> InterloggerSettings:
+        from lb.channel import ChannelSettings
+        from lb.interlogger import InterloggerSettings
+
         layout = self._layout
         return InterloggerSettings(
             spool=layout.journals,
@@ -184,6 +197,10 @@ class Settings:
 
     @property
     def bdii(self) -> BdiiSettings:
+        from infosys.levels import Level
+        from infosys.settings import BdiiSettings
+        from infosys.site import SiteSettings
+
         conf = self._configuration
         return BdiiSettings(
             bind=self._bind(conf.bdii.port),
@@ -206,6 +223,9 @@ class Settings:
 
     def _services(self) -> tuple[PublishedService, ...]:
         """What clients look for: this node's WMProxy, L&B, catalogue and BDII, and what the configuration names."""
+        from infosys.levels import Level
+        from infosys.services import CATALOGUE, LB_SERVER, SITE_BDII, TOP_BDII, WMPROXY, PublishedService
+
         conf = self._configuration
         access = tuple(f"VO:{vo}" for vo in conf.admitted_vos)
         issuer = slash(Credential.load(self._layout.host_credential).chain[0].issuer)
@@ -238,6 +258,8 @@ class Settings:
 
     @property
     def catalogue(self) -> CatalogueSettings:
+        from infosys.catalogue_service import CatalogueSettings
+
         layout, conf = self._layout, self._configuration
         return CatalogueSettings(
             endpoint=conf.catalogue_endpoint,
@@ -257,6 +279,8 @@ class Settings:
         return TrustPolicy(gridsite_proxies=self._configuration.trust.gridsite_proxies)
 
     def _queue(self, queue: QueueSection) -> Queue:
+        from ce.settings import Queue
+
         return Queue(
             name=queue.name,
             slots=queue.slots,
@@ -282,11 +306,15 @@ class Settings:
 
 def _close_storage(text: str) -> CloseStorage:
     """``<storage element>`` or ``<storage element>=<mount>``."""
+    from ce.settings import CloseStorage
+
     se_id, _, mount = text.partition("=")
     return CloseStorage(se_id.strip(), mount.strip())
 
 
 def _limits(section: LimitSection) -> Limits:
+    from wmproxy.load import Limits
+
     values = asdict(section)
     del values["operation"]
     return Limits(**values)
