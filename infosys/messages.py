@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -267,12 +268,19 @@ def result(
     return ber.sequence(ber.integer(message_id), answer, ber.tlv(0xA0, encoded) if encoded else b"")
 
 
-def search_entry(message_id: bytes, name: bytes, attributes: bytes) -> bytes:
-    """A SearchResultEntry; id, name and attributes are encoded already."""
+def search_entry(message_id: int, name: bytes, attributes: bytes) -> bytes:
+    """A SearchResultEntry of a name and attributes that are encoded already."""
+    number = _number(message_id)
     inner = ber.head(ber.SEQUENCE, len(attributes))
     entry = ber.head(SEARCH_ENTRY, len(name) + len(inner) + len(attributes))
-    size = len(message_id) + len(entry) + len(name) + len(inner) + len(attributes)
-    return b"".join((ber.head(ber.SEQUENCE, size), message_id, entry, name, inner, attributes))
+    size = len(number) + len(entry) + len(name) + len(inner) + len(attributes)
+    return b"".join((ber.head(ber.SEQUENCE, size), number, entry, name, inner, attributes))
+
+
+@functools.lru_cache(maxsize=256)
+def _number(message_id: int) -> bytes:
+    """An id that the thousands of entries of one answer have."""
+    return ber.integer(message_id)
 
 
 def disconnection(code: int, text: str) -> bytes:

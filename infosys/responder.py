@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from infosys import ber, messages
+from infosys import messages
 from infosys.attribute_index import Steps
 from infosys.directory import Directory
 from infosys.errors import NameSyntaxError
@@ -242,7 +242,7 @@ class Responder:
         """
         search, outlet = running.search, self._outlet
         selection = Selection(search.attributes, search.types_only)
-        message_id = ber.integer(running.request.message_id)
+        message_id = running.request.message_id
         sent = before
         for node in found:
             if search.size_limit and sent == search.size_limit:
