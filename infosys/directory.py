@@ -14,6 +14,7 @@ from infosys.errors import NameSyntaxError
 from infosys.filter_sets import sets
 from infosys.filters import Filter
 from infosys.indexes import FewNodes, Indexes, IndexReport
+from infosys.matching_rules import RULES
 from infosys.messages import BASE, CANCEL, ONE_LEVEL, PAGED_RESULTS, SUBORDINATE, SUBTREE
 from infosys.node import SUBSCHEMA, Node
 from infosys.schema import SYNTAXES, Schema, glue
@@ -252,6 +253,8 @@ class Directory:
         operational = {
             "attributeTypes": [each.definition() for each in self.schema.attributes.values()],
             "objectClasses": [each.definition() for each in self.schema.classes.values()],
+            "matchingRules": [each.definition() for each in RULES],
+            "matchingRuleUse": [used for each in RULES if (used := each.use(self.schema.attributes.values()))],
             "ldapSyntaxes": [f"( {oid} DESC '{name}' )" for oid, name in SYNTAXES.items()],
         }
         return Node(entry, self.schema, Entry.of(SUBSCHEMA, operational))

@@ -8,13 +8,15 @@ true, and where it is false.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
-from infosys.attribute_index import AttributeIndex, Steps, Value
+from infosys.attribute_index import STEP, AttributeIndex, Steps, Value, flags, members
 from infosys.filters import And, Compare, Extensible, Filter, Not, Or, Present, Substrings, as_integer, base_name
-from infosys.node import CLASS, fold
-from infosys.schema import Schema
+from infosys.matching_rules import MatchingRule, rule_for
+from infosys.node import CLASS, Node, fold
+from infosys.schema import INTEGER, Schema
 
 Sets: TypeAlias = tuple[int, int]
 _UNDEFINED: Final[Sets] = (0, 0)
@@ -25,6 +27,9 @@ class Indexed(Protocol):
 
     @property
     def schema(self) -> Schema: ...
+
+    @property
+    def nodes(self) -> Sequence[Node]: ...
 
     @property
     def everything(self) -> int:
@@ -57,7 +62,7 @@ def sets(wanted: Filter, entries: Indexed) -> Steps[Sets]:
         return true, false
     yield
     if isinstance(wanted, Extensible):
-        return _UNDEFINED
+        return (yield from _by_rule(wanted, entries))
     return (yield from _term(wanted, entries))
 
 
@@ -90,6 +95,43 @@ def _numbers(index: AttributeIndex, operator: str, number: int) -> Steps[int]:
     if operator == "<=":
         return (yield from index.where(lambda value: isinstance(value, int) and value <= number))
     return index.equal(number)
+
+
+def _by_rule(wanted: Extensible, entries: Indexed) -> Steps[Sets]:
+    """An extensible match: of one attribute that the schema knows, by a rule that applies to it."""
+    attribute = base_name(wanted.attribute)
+    kind = entries.schema.attributes.get(attribute)
+    if kind is None or wanted.names:
+        return _UNDEFINED
+    if not wanted.rule:
+        return (yield from _term(Compare("=", attribute, wanted.value), entries))
+    rule = rule_for(wanted.rule, kind)
+    asserted = _compared(rule, wanted.value) if rule is not None else None
+    if rule is None or asserted is None:
+        return _UNDEFINED
+    index = yield from entries.index(attribute)
+    if not rule.ordering and (kind.integer or rule.exact == kind.exact):
+        true = index.equal(asserted)
+    else:
+        true = yield from _looked_at(entries, index.present, attribute, rule, asserted)
+    return true, entries.everything & ~true
+
+
+def _looked_at(entries: Indexed, among: int, attribute: str, rule: MatchingRule, asserted: Value) -> Steps[int]:
+    """The entries with a value for which the rule holds; the attribute's index was made by another rule."""
+    found = []
+    for count, place in enumerate(itertools.compress(range(len(entries.nodes)), flags(among, len(entries.nodes)))):
+        if count % STEP == 0:
+            yield
+        values = [_compared(rule, value) for value in entries.nodes[place].entry.values(attribute)]
+        if any(rule.holds(value, asserted) for value in values if value is not None):
+            found.append(place)
+    return members(found, len(entries.nodes))
+
+
+def _compared(rule: MatchingRule, text: str) -> Value | None:
+    """A value as the rule compares it; None when it is none for it."""
+    return as_integer(text) if rule.applies == INTEGER else fold(rule.exact, text)
 
 
 class _Pieces:

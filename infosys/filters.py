@@ -64,11 +64,16 @@ class Substrings:
 
 @dataclass(frozen=True, slots=True)
 class Extensible:
-    """A matching rule by name, which this server does not know: undefined."""
+    """A comparison by a matching rule that is named, without a name by the attribute's own for equality.
+
+    :ivar attribute: empty for all to which the rule applies.
+    :ivar names: whether the components of the entry's name count too.
+    """
 
     attribute: str
     rule: str
     value: str
+    names: bool = False
 
 
 Filter: TypeAlias = And | Or | Not | Present | Compare | Substrings | Extensible
@@ -142,14 +147,13 @@ def _substrings(reader: ber.Reader, budget: list[int]) -> Substrings:
 
 
 def _extensible(reader: ber.Reader) -> Extensible:
-    found = {0x81: "", 0x82: "", 0x83: ""}
+    found = {0x81: "", 0x82: "", 0x83: "", 0x84: ""}
     while reader.more:
         tag, content = reader.take()
-        if tag in found:
-            found[tag] = bytes(content).decode("utf-8", "replace")
-        elif tag != 0x84:
+        if tag not in found:
             raise ProtocolError("an extensible filter holds what does not belong there")
-    return Extensible(found[0x82], found[0x81], found[0x83])
+        found[tag] = bytes(content).decode("utf-8", "replace")
+    return Extensible(found[0x82], found[0x81], found[0x83], found[0x84] not in ("", "\0"))
 
 
 def encode(wanted: Filter) -> bytes:
@@ -168,7 +172,8 @@ def encode(wanted: Filter) -> bytes:
         given = [ber.octets(piece, tag) for tag, piece in pieces if piece]
         return ber.sequence(ber.octets(wanted.attribute), ber.sequence(*given), tag=0xA4)
     parts = [ber.octets(text, tag) for tag, text in ((0x81, wanted.rule), (0x82, wanted.attribute)) if text]
-    return ber.sequence(*parts, ber.octets(wanted.value, 0x83), tag=0xA9)
+    flag = ber.boolean(True, 0x84) if wanted.names else b""
+    return ber.sequence(*parts, ber.octets(wanted.value, 0x83), flag, tag=0xA9)
 
 
 def base_name(attribute: str) -> str:
@@ -215,4 +220,4 @@ def text(wanted: Filter) -> str:
         pieces = (wanted.initial, *wanted.middle, wanted.final)
         return f"({wanted.attribute}={'*'.join(map(escape, pieces))})"
     rule = f":{wanted.rule}" if wanted.rule else ""
-    return f"({wanted.attribute}{rule}:={escape(wanted.value)})"
+    return f"({wanted.attribute}{':dn' if wanted.names else ''}{rule}:={escape(wanted.value)})"

@@ -61,6 +61,7 @@ _STANDARD: Final = (
     ("subschemaSubentry", "2.5.18.10", DN, True),
     ("namingContexts", "1.3.6.1.4.1.1466.101.120.5", DN, False),
     ("supportedControl", "1.3.6.1.4.1.1466.101.120.13", OID, False),
+    ("supportedExtension", "1.3.6.1.4.1.1466.101.120.7", OID, False),
     ("supportedLDAPVersion", "1.3.6.1.4.1.1466.101.120.15", INTEGER, False),
     ("vendorName", "1.3.6.1.1.4", DIRECTORY_STRING, True),
     ("attributeTypes", "2.5.21.5", DESCRIPTION, False),

@@ -59,6 +59,7 @@ def below(base: str, scope: int) -> list[Entry]:
 PAIRS = sorted({(name, each) for one in [*SITES, *ODD] for name, values in one.attributes.items() for each in values})
 PAIRS += [("noSuchAttribute", "x"), ("nobodyKnows", "A b"), ("GlueCEStateFreeJobSlots", "x")]
 PAIR = st.integers(0, len(PAIRS) - 1).map(lambda number: PAIRS[number])
+RULES = ["caseExactMatch", "caseIgnoreMatch", "caseExactIA5Match", "caseIgnoreIA5Match"]
 LEAF = st.one_of(
     st.builds(lambda pair: Present(pair[0]), PAIR),
     st.builds(
@@ -69,7 +70,7 @@ LEAF = st.one_of(
         lambda pair, cut, end: Substrings(pair[0], pair[1][:cut], (pair[1][cut : cut + 1] or "o",), pair[1][end:]),
         PAIR, st.integers(0, 4), st.integers(3, 9),
     ),
-    st.builds(lambda pair: Extensible(pair[0], "caseExactMatch", pair[1]), PAIR),
+    st.builds(lambda pair, rule: Extensible(pair[0], rule, pair[1]), PAIR, st.sampled_from(RULES)),
 )  # fmt: skip
 FILTER = st.recursive(
     LEAF,

@@ -245,6 +245,14 @@ def test_random_searches_find_the_same_entries(pair: Pair, suffix: str, seed: in
         *("(GlueCEStateFreeJobSlots=7)", "(GlueCEStateFreeJobSlots>=1)", "(GlueCEStateFreeJobSlots<=-1)"),
         *("(!(GlueCEStateFreeJobSlots=x))", "(GlueCEStateFreeJobSlots=1*)", "(GlueCEStateFreeJobSlots>= 5)"),
         *("(GLUE2EntityName=*)", "(GLUE2ServiceType=ORG*)", "(GLUE2ServiceType=org*)"),
+        *("(GlueCEName:=LONG)", "(GlueCEUniqueID:noSuchRule:=x)", "(!(GlueCEUniqueID:integerMatch:=1))"),
+        *("(GlueCEInfoLRMSType:caseIgnoreIA5Match:=SLURM)", "(GlueCEInfoLRMSType:caseExactIA5Match:=SLURM)"),
+        *("(GlueCEInfoLRMSType:1.3.6.1.4.1.1466.109.114.1:=slurm)", "(GLUE2ServiceType:caseIgnoreMatch:=ORG.GLITE.*)"),
+        "(GLUE2ServiceType:caseIgnoreMatch:=ORG.GLITE.CE.cream)",
+        *("(GLUE2ServiceType:caseExactMatch:=ORG.GLITE.CE.cream)", "(GlueCEStateFreeJobSlots:integerMatch:=0)"),
+        *("(!(GlueCEInfoLRMSType:caseExactIA5Match:=slurm))", "(GlueCEInfoLRMSType:caseExactMatch:=slurm)"),
+        *("(GlueCEStateFreeJobSlots:integerMatch:=x)", "(noSuchAttribute:caseExactMatch:=x)"),
+        *("(GlueHostNetworkAdapterInboundIP:booleanMatch:=TRUE)", "(&(GlueCEUniqueID=*)(!(GlueForeignKey=*)))"),
         *("(GlueSiteDescription=\\41\\20*)", "(GlueCEUniqueID=*:*/*-*-*)"),
     ],
 )
@@ -254,6 +262,37 @@ def test_chosen_filters_find_the_same_entries(pair: Pair, text: str) -> None:
         search = Search(suffix, messages.SUBTREE, 0, 0, False, wanted, ("1.1",))
         ours, theirs = ask(pair.ours, search), ask(pair.theirs, search)
         assert (ours.code, ours.entries.keys()) == (theirs.code, theirs.entries.keys()), suffix
+
+
+def published(port: int, attribute: str) -> dict[str, str]:
+    """The definitions of the subschema by their names."""
+    search = Search("cn=Subschema", messages.BASE, 0, 0, False, PLAIN, (attribute,))
+    (entry,) = ask(port, search).entries.values()
+    return {text.split("'")[1]: text for text in (each.decode() for each in entry[attribute.lower()])}
+
+
+def test_matching_rules_are_published_as_slapd_publishes_them(pair: Pair) -> None:
+    ours, theirs = (published(port, "matchingRules") for port in (pair.ours, pair.theirs))
+    assert ours.items() <= theirs.items()
+    syntaxes = {text.split("SYNTAX ")[1].split(" ")[0] for text in published(pair.ours, "attributeTypes").values()}
+    missing = {name for name, text in theirs.items() if text.split("SYNTAX ")[1].split(" ")[0] in syntaxes} - set(ours)
+    assert missing == {"integerBitAndMatch", "integerBitOrMatch"}  # Microsoft's
+
+
+def test_the_rules_apply_to_the_attributes_of_glue_as_in_slapd(pair: Pair) -> None:
+    def applies(port: int) -> dict[str, set[str]]:
+        found = {}
+        for name, text in published(port, "matchingRuleUse").items():
+            listed = text.split("APPLIES ")[1].strip("() ").split(" $ ")
+            found[name] = {each for each in listed if each.lower().startswith("glue")}
+        return found
+
+    ours, theirs = applies(pair.ours), applies(pair.theirs)
+    # by its second names slapd lists no attribute
+    known = published(pair.ours, "attributeTypes").keys() & published(pair.theirs, "attributeTypes").keys()
+    for name, attributes in ours.items():
+        assert attributes & known == theirs[name] & known, name
+    assert set.union(*ours.values()) >= {name for name in known if name.lower().startswith("glue")}
 
 
 def through_ldap3(text: str) -> Filter:

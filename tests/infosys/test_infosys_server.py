@@ -123,6 +123,10 @@ def test_the_root_and_the_schema_are_told(server: LdapServer) -> None:
     assert definitions["GlueCEUniqueID"].endswith("SINGLE-VALUE )")
     assert "integerMatch" in definitions["GlueCEStateFreeJobSlots"]
     assert "SINGLE-VALUE" not in definitions["GlueForeignKey"]
+    (schema,) = ldapsearch(server, "-b", "cn=Subschema", "-s", "base", "matchingRules", "matchingRuleUse")
+    assert "( 2.5.13.5 NAME 'caseExactMatch' SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )" in schema.values("matchingRules")
+    (used,) = [text for text in schema.values("matchingRuleUse") if "'booleanMatch'" in text]
+    assert used.startswith("( 2.5.13.13 NAME 'booleanMatch' APPLIES ( GlueHost")
 
 
 def test_ldap3_reads_the_schema_and_all_entries(server: LdapServer, grid: list[Entry]) -> None:
@@ -132,6 +136,13 @@ def test_ldap3_reads_the_schema_and_all_entries(server: LdapServer, grid: list[E
         assert len(found) == len(grid) + 2
     assert "GlueCE" in known.schema.object_classes
     assert known.info.naming_contexts == ["o=grid"]
+    assert [extension[0] for extension in known.info.supported_extensions] == [messages.CANCEL]
+    assert "integerMatch" in known.schema.matching_rules
+    assert "GlueCEStateFreeJobSlots" in known.schema.matching_rule_uses["integerMatch"].apply_to
+    assert known.schema.attribute_types["GlueCEUniqueID"].equality == ["caseIgnoreIA5Match"]
+    for each in known.schema.attribute_types.values():  # what an attribute names is published
+        named = [*(each.equality or ()), *(each.ordering or ()), *(each.substring or ())]
+        assert all(rule in known.schema.matching_rules for rule in named), each.name
 
 
 def test_whoever_wants_to_write_is_told_no(server: LdapServer) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from infosys.entry import Entry
 from infosys.filters import And, Compare, Extensible, Filter, Not, Or, Present, Substrings, as_integer, base_name
-from infosys.schema import Schema
+from infosys.schema import DIRECTORY_STRING, IA5_STRING, AttributeType, Schema
 
 
 def truth(entry: Entry, wanted: Filter, schema: Schema) -> bool | None:
@@ -17,9 +17,9 @@ def truth(entry: Entry, wanted: Filter, schema: Schema) -> bool | None:
         return opposite(every(opposite(truth(entry, term, schema)) for term in wanted.terms))
     if isinstance(wanted, Not):
         return opposite(truth(entry, wanted.term, schema))
-    if isinstance(wanted, Extensible):
-        return None
     attribute = base_name(wanted.attribute)
+    if isinstance(wanted, Extensible):
+        return _by_rule(wanted, schema.attributes.get(attribute), entry.values(attribute))
     kind = schema.attributes.get(attribute)
     values = entry.values(attribute)
     if kind is None and not values:
@@ -35,6 +35,15 @@ def truth(entry: Entry, wanted: Filter, schema: Schema) -> bool | None:
     if isinstance(wanted, Substrings):
         return None if attribute == "objectclass" else any(_within(value, wanted, exact) for value in folded)
     return None if wanted.operator in (">=", "<=") else _folded(exact, wanted.value) in folded
+
+
+def _by_rule(wanted: Extensible, kind: AttributeType | None, values: tuple[str, ...]) -> bool | None:
+    """By one of two rules, those for the text of GLUE 2.0 and GLUE 1.3."""
+    syntax = {"caseExactMatch": DIRECTORY_STRING, "caseIgnoreMatch": DIRECTORY_STRING}.get(wanted.rule, IA5_STRING)
+    if kind is None or kind.syntax != syntax:
+        return None
+    exact = wanted.rule.startswith("caseExact")
+    return _folded(exact, wanted.value) in [_folded(exact, value) for value in values]
 
 
 def every(truths: Iterator[bool | None]) -> bool | None:
