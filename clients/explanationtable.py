@@ -124,13 +124,10 @@ def _change(number: int, change: Change) -> Iterator[str]:
     more = f"; {change.without} if you leave {left_out} out" if change.without > change.matches else ""
     yield f"  {number}. {then} then{more}"
     for edit in change.edits:
-        if edit.attribute == "Requirements":
-            yield from wrapped(edit.text, 19, "     instead of   " if edit.instead else "     leave out    ")
-        else:
-            text = f"{edit.attribute} = {edit.text}"
-            yield from wrapped(text, 19, "     instead of   " if edit.instead else "     leave out    ")
+        name = "" if edit.attribute == "Requirements" else f"{edit.attribute} = "
+        yield from wrapped(f"{name}{edit.text}", 19, "     instead of   " if edit.instead else "     leave out    ")
         if edit.instead:
-            yield from wrapped(edit.instead, 19, "     write        ")
+            yield from wrapped(f"{name}{edit.instead}", 19, "     write        ")
     names = [each.ce_id for each in change.best]
     yield from (f"     {'best' if not place else '':<13}{name}" for place, name in enumerate(names))
 

@@ -12,7 +12,14 @@ from jdl.nodes import Expr, Operation, Reference
 from jdl.sandbox import input_files, output_plan
 from jdl.tree import conjunction
 
-__all__ = ["DEFAULT_RANK", "ServerAttributes", "complete", "complete_for_start"]
+__all__ = [
+    "DEFAULT_RANK",
+    "ServerAttributes",
+    "added_requirements",
+    "complete",
+    "complete_for_match",
+    "complete_for_start",
+]
 
 DEFAULT_RANK = Operation(("-",), (Reference("GlueCEStateEstimatedResponseTime", "other"),))
 """The rank of whom nothing better is known: the shortest estimated response time."""
@@ -87,14 +94,27 @@ def complete(ad: ClassAd, server: ServerAttributes) -> ClassAd:
 def _complete_job(own: ClassAd) -> None:
     _set_missing(own, "JobType", NORMAL)
     _complete_environment(own)
-    terms = cpu_requirements(own)
     if own.string("JobType") == INTERACTIVE:
         _complete_console(own)
-        terms.append(OUTBOUND)
-    requirements = conjunction(own.get("requirements"), *terms)
-    if requirements is not None:
-        own.set("requirements", requirements)
+    _require(own, *(term for _, term in added_requirements(own)))
     own.set("DefaultRank", DEFAULT_RANK)
+
+
+def added_requirements(ad: ClassAd) -> list[tuple[str, Expr]]:
+    """The terms that registration adds to the Requirements of a checked ad, each with the attribute it comes from."""
+    terms = cpu_requirements(ad)
+    if ad.string("JobType") == INTERACTIVE:
+        terms.append(("JobType", OUTBOUND))
+    return terms
+
+
+def complete_for_match(ad: ClassAd) -> ClassAd:
+    """The description as it is matched without being registered: a copy of a checked ad that requires what
+    :func:`complete` makes a job require.  Call it once.
+    """
+    own = ad.copy()
+    _require(own, *(term for _, term in added_requirements(own)))
+    return own
 
 
 def complete_for_start(
@@ -118,12 +138,16 @@ def complete_for_start(
         own.set("OutputSandboxBaseDestURI", plan.base_uri)
     elif plan.uris:
         own.set("OutputSandboxDestURI", plan.uris)
-    requirements = conjunction(own.get("requirements"), wms_requirements)
-    if requirements is not None:
-        own.set("requirements", requirements)
+    _require(own, wms_requirements)
     if sequence_code:
         own.set("LB_sequence_code", sequence_code)
     return own
+
+
+def _require(ad: ClassAd, *terms: Expr | None) -> None:
+    requirements = conjunction(ad.get("requirements"), *terms)
+    if requirements is not None:
+        ad.set("requirements", requirements)
 
 
 def _set_missing(ad: ClassAd, name: str, value: str) -> None:

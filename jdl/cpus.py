@@ -36,17 +36,19 @@ def check_cpus(ad: ClassAd) -> None:
         )
 
 
-def cpu_requirements(ad: ClassAd) -> list[Expr]:
-    """What the numbers of a checked ad want of a computing element."""
-    terms: list[Expr] = []
+def cpu_requirements(ad: ClassAd) -> list[tuple[str, Expr]]:
+    """What the numbers of a checked ad want of a computing element, each with the attribute that says so."""
+    terms: list[tuple[str, Expr]] = []
     cpus = cpu_number(ad)
     if cpus is not None:
-        terms.append(_at_least("GlueCEInfoTotalCPUs", Literal(cpus)))
+        name = "CpuNumber" if ad.integer("CpuNumber") is not None else "NodeNumber"
+        terms.append((name, _at_least("GlueCEInfoTotalCPUs", Literal(cpus))))
     hosts = ad.integer("HostNumber")
     if ad.integer("SMPGranularity") is not None:
-        terms.append(_at_least("GlueHostArchitectureSMPSize", Reference("SMPGranularity")))
+        terms.append(("SMPGranularity", _at_least("GlueHostArchitectureSMPSize", Reference("SMPGranularity"))))
     elif hosts is not None and not ad.boolean("WholeNodes"):
-        terms.append(_at_least("GlueHostArchitectureSMPSize", Literal(-(-(cpus or 1) // hosts))))
+        least = Literal(-(-(cpus or 1) // hosts))
+        terms.append(("HostNumber", _at_least("GlueHostArchitectureSMPSize", least)))
     return terms
 
 

@@ -24,6 +24,7 @@ from grid.jobid import JobId
 from grid.states import Source
 from gsi.identity import Identity
 from jdl.check import check
+from jdl.complete import complete_for_match
 from jdl.compound import Compound, CompoundKind, expand
 from jdl.job import user_tags
 from jdl.nodes import ListExpr
@@ -177,7 +178,7 @@ class Registration:
         request = self._checked(text, runs_as)
         if request.compound is not None:
             raise NotForCompound("Operation permitted only for normal job")
-        ad = request.ad
+        ad = complete_for_match(request.ad)
         ad.set("VirtualOrganisation", str(runs_as.vo))
         ad.set("CertificateSubject", caller.dn)
         if runs_as.fqans:

@@ -14,15 +14,15 @@ from typing import Final
 
 import numpy as np
 
-from broker.explanation.clause import is_own, references
+from broker.explanation.clause import Clause, added_terms, is_own, references
 from broker.explanation.demand import is_number
 from broker.explanation.examination import Examination
 from broker.explanation.mistakes import Correction
 from broker.explanation.relaxation import CORRECTED, LEFT_OUT, distances, relaxed
-from broker.explanation.wording import MAX_TEXT, number, shown
+from broker.explanation.wording import number, shown
 from broker.matchmaker import Job
 from broker.table import Mask
-from jdl.tree import ClassAd, Expr, Literal, conjunction
+from jdl.tree import ClassAd, Expr, Literal, Operation, conjunction
 from wsdl.explanation import Change, Edit, Match
 
 MAX_CHANGES: Final = 5
@@ -34,6 +34,8 @@ MAX_REQUIREMENTS: Final = 4000
 _PLACES: Final = 6
 """Records of one set to which its terms are fitted."""
 _BEST: Final = 3
+_NUMBERS: Final = frozenset({"CpuNumber", "NodeNumber", "SMPGranularity", "HostNumber"})
+"""Attributes that registration makes terms of, and that a user may change."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Changes:
     def __init__(self, ex: Examination, corrections: Mapping[int, Correction]) -> None:
         self._ex = ex
         self._fixed = {place: each.fixed for place, each in corrections.items() if each.fixed is not None}
+        self._complete = self._is_complete()
         self._own = {place: self._attributes(place) for place in range(len(ex.conditions))}
         self._terms = [place for place in range(len(ex.conditions)) if self._changeable(place)]
         fixed = [place for place in range(len(ex.conditions)) if place not in self._terms]
@@ -98,21 +101,37 @@ class Changes:
     # -- which terms
 
     def _changeable(self, place: int) -> bool:
-        whose = self._ex.conditions[place].whose
+        clause = self._ex.conditions[place]
+        whose = clause.whose
         if whose == "job":
-            return True
+            return not clause.added or bool(self._own[place])
         if whose == "rank":
             return "Rank" in self._ex.job.ad
         return whose == "wms" and bool(self._own[place])
 
+    def _is_complete(self) -> bool:
+        """Whether the Requirements hold the terms that registration makes of attributes, as those of a job do."""
+        there = {clause.expr for clause in self._ex.conditions if clause.added}
+        return all(term in there for _, term in added_terms(self._ex.job.ad))
+
     def _attributes(self, place: int) -> tuple[str, ...]:
-        """The job's attributes that a condition of the WMS reads."""
-        clause = self._ex.conditions[place]
+        """The job's attributes to change instead of a condition: that of an added term, or those that a condition of
+        the WMS reads, of which one is enough where it is without it that the condition is met everywhere.
+        """
+        clause, ad = self._ex.conditions[place], self._ex.job.ad
+        if clause.added:
+            return clause.via if clause.via[0] in _NUMBERS else ()
         if clause.whose != "wms":
             return ()
-        ad = self._ex.job.ad
         read = (each.name for each in references(clause.expr) if is_own(each) and each.name in ad)
-        return tuple(dict.fromkeys(ad.spelling(name) for name in read))
+        names = tuple(dict.fromkeys(ad.spelling(name) for name in read))
+        failing = self._ex.asked & ~self._ex.holds[place]
+        for name in reversed(names) if len(names) > 1 else ():
+            without = ad.copy()
+            without.remove(name)
+            if self._ex.where(clause.expr, without)[failing].all():
+                return (name,)
+        return names
 
     def _sets(self) -> list[_Set]:
         """The different sets of terms that records fail, the smallest first, then those that most records fail."""
@@ -174,18 +193,31 @@ class Changes:
             return (CORRECTED, fixed) if usable else (LEFT_OUT, None)
         if clause.whose != "job":
             return LEFT_OUT, None
+        if clause.added:
+            return self._number(clause, place)
         options = relaxed(ex, fixed if fixed is not None else clause.expr, place)
         if not options:
             return LEFT_OUT, None
         cost, new = options[0]
         return (cost + CORRECTED if fixed is not None else cost), new
 
+    def _number(self, clause: Clause, place: int) -> tuple[float, Expr | None]:
+        """What the attribute of an added term should be for a record."""
+        options = relaxed(self._ex, clause.expr, place)
+        had = options[0][1].operands[1] if options and isinstance(options[0][1], Operation) else None
+        value = had.value if isinstance(had, Literal) else None
+        if not isinstance(value, int) or value < 1:
+            return LEFT_OUT, None
+        if clause.via[0] == "HostNumber":  # a host has that many slots
+            value = -(-self._ex.job.slots // value)
+        return options[0][0], Literal(value)
+
     # -- trying it out
 
     def _tried(self, trial: _Trial, without: int = 0) -> Change | None:
         """The change, if the changed job matches somewhere."""
         ex = self._ex
-        ad, touched = self.changed(trial.instead)
+        ad, requirements = self.changed(trial.instead)
         job = Job(ad)
         mask = ex.admitted & ex.available if ex.data is None else ex.admitted & ex.available & ex.data.mask
         if not job.decides_status:
@@ -199,7 +231,7 @@ class Changes:
         matches = ex.count(mask)
         if not matches:
             return None
-        text = ad.get("Requirements").text() if touched else ""  # type: ignore[union-attr]
+        text = requirements.text() if requirements is not None else ""
         best = tuple(Match(ce_id, number(rank)) for ce_id, rank in ex.best(mask, _BEST, job.rank, ad))
         return Change(
             tuple(self._edits(trial.instead)),
@@ -209,37 +241,44 @@ class Changes:
             best,
         )
 
-    def changed(self, instead: Mapping[int, Expr | None]) -> tuple[ClassAd, bool]:
-        """The changed job, and whether its Requirements are others."""
+    def changed(self, instead: Mapping[int, Expr | None]) -> tuple[ClassAd, Expr | None]:
+        """The changed job as it would be registered, and the Requirements for its user to write if they are others."""
         ad = self._ex.job.ad.copy()
+        for name, new in self._rewritten(instead).items():
+            if new is None:
+                ad.remove(name)
+            else:
+                ad.set(name, new)
         terms: list[Expr | None] = []
+        added: list[Expr] = []
         touched = False
         for place, clause in enumerate(self._ex.conditions):
-            new = instead.get(place, clause.expr)
-            if clause.whose == "job":
-                terms.append(new)
+            if clause.added:
+                added.append(clause.expr)
+            elif clause.whose == "job":
+                terms.append(instead.get(place, clause.expr))
                 touched = touched or place in instead
-            elif place in instead and clause.whose == "rank":
-                if new is None:
-                    ad.remove("Rank")
-                else:
-                    ad.set("Rank", new)
-            elif place in instead:
-                for name in self._own[place]:
-                    ad.remove(name)
-        if touched:
-            ad.set("Requirements", conjunction(*terms) or Literal(True))
-        return ad, touched
+        if self._complete:
+            added = [term for _, term in added_terms(ad)]
+        written = conjunction(*terms) or Literal(True)
+        if touched or any(name in _NUMBERS for name in self._rewritten(instead)):
+            ad.set("Requirements", conjunction(written, *added))
+        return ad, written if touched else None
+
+    def _rewritten(self, instead: Mapping[int, Expr | None]) -> dict[str, Expr | None]:
+        """The attributes to write otherwise, Requirements apart; None for those to leave out."""
+        found: dict[str, Expr | None] = {}
+        for place, new in instead.items():
+            names = ("Rank",) if self._ex.conditions[place].whose == "rank" else self._own[place]
+            for name in names:
+                found[name] = new if found.get(name, new) is not None else None
+        return found
 
     def _edits(self, instead: Mapping[int, Expr | None]) -> Iterator[Edit]:
         for place, new in instead.items():
             clause = self._ex.conditions[place]
-            written = "" if new is None else shown(new.text())
-            if clause.whose == "job":
-                yield Edit("Requirements", shown(clause.expr.text()), written)
-            elif clause.whose == "rank":
-                yield Edit("Rank", shown(clause.expr.text()), written)
-            else:
-                for name in self._own[place]:
-                    value = self._ex.job.ad.get(name)
-                    yield Edit(name, shown(value.text() if value is not None else "", MAX_TEXT))
+            if clause.whose == "job" and not clause.added:
+                yield Edit("Requirements", shown(clause.expr.text()), "" if new is None else shown(new.text()))
+        for name, new in self._rewritten(instead).items():
+            value = self._ex.job.ad.get(name)
+            yield Edit(name, shown(value.text() if value is not None else ""), "" if new is None else shown(new.text()))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from broker.matchmaker import Job
+from grid.errors import JdlError
+from jdl.complete import added_requirements
 from jdl.tree import SCOPES, ClassAd, Expr, Literal, Operation, Reference, rebuilt
 
 MAX_TERMS: Final = 100
@@ -26,12 +28,15 @@ class Clause:
 
     :ivar whose: ``job``, ``wms``, ``rank``, ``cost`` for whole Requirements whose evaluation is given up, ``late`` for
         whole Requirements whose terms there was no time to ask.
-    :ivar via: own attributes of the job behind which it stands, outermost first.
+    :ivar via: own attributes of the job behind which it stands, outermost first; of an added term, the attribute that
+        it was made of.
+    :ivar added: whether registration has made the term of an attribute (:func:`jdl.complete.added_requirements`).
     """
 
     expr: Expr
     whose: str = "job"
     via: tuple[str, ...] = ()
+    added: bool = False
 
 
 def clauses_of(job: Job) -> list[Clause]:
@@ -40,6 +45,7 @@ def clauses_of(job: Job) -> list[Clause]:
     The Requirements are true exactly where all of them are.
     """
     found: dict[Expr, Clause] = {}
+    added = {term: name for name, term in added_terms(job.ad)}
     followed: set[str] = set()
     waiting: list[tuple[Expr, tuple[str, ...]]] = [] if job.requirements is None else [(job.requirements, ())]
     while waiting:
@@ -53,12 +59,25 @@ def clauses_of(job: Job) -> list[Clause]:
                 followed.add(node.key)
                 waiting.append((own, (*via, node.name)))
                 continue
-        found.setdefault(node, Clause(node, "job", via))
+            if own is not None and node.key not in (each.lower() for each in via):
+                continue  # its terms are there already
+        name = "" if via else added.get(node, "")
+        found.setdefault(node, Clause(node, "job", (name,) if name else via, bool(name)))
     clauses = list(found.values())
     if len(clauses) > MAX_TERMS:
         rest = [each.expr for each in clauses[MAX_TERMS - 1 :]]
         return [*clauses[: MAX_TERMS - 1], Clause(Operation(("&&",) * (len(rest) - 1), rest))]
     return clauses
+
+
+def added_terms(ad: ClassAd) -> list[tuple[str, Expr]]:
+    """The terms of the Requirements that registration makes of attributes of a description; a description that it
+    would refuse has none.
+    """
+    try:
+        return added_requirements(ad)
+    except JdlError:
+        return []
 
 
 def is_and(expr: Expr) -> bool:

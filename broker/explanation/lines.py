@@ -107,10 +107,10 @@ def _access(access: Access) -> Iterator[str]:
 def _change(change: Change) -> str:
     edits = []
     for edit in change.edits:
-        if edit.instead:
-            edits.append(f"{edit.instead} instead of {edit.text}")
-        elif edit.attribute == "Requirements":
-            edits.append(f"without {edit.text}")
+        if edit.attribute == "Requirements":
+            edits.append(f"{edit.instead} instead of {edit.text}" if edit.instead else f"without {edit.text}")
+        elif edit.instead:
+            edits.append(f"{edit.attribute} = {edit.instead} instead of {edit.text}")
         elif edit.attribute == "Rank":
             edits.append(f"without Rank = {edit.text}")
         else:

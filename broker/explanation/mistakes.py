@@ -34,7 +34,7 @@ class Correction:
 
 def correction_of(ex: Examination, clause: Clause) -> Correction:
     """Look for mistakes in a term that fails somewhere."""
-    if clause.whose not in ("job", "rank"):
+    if clause.whose not in ("job", "rank") or clause.added:
         return Correction()
     mistakes: list[Mistake] = []
     names: dict[Reference, Reference] = {}
@@ -121,7 +121,7 @@ def _types(ex: Examination, demand: Demand, expr: Expr) -> Iterator[tuple[Mistak
             continue
         subject, wanted = shown(demand.subject.text()), literal(demand.wanted)
         sentence = (
-            f"{subject} is {_kind(found)} ({literal(found)} on {ex.ce_id(int(place))}) and {wanted} is "
+            f"{subject} is {_kind(found)} (such as {literal(found)}) and {wanted} is "
             f"{_kind(demand.wanted)}, so {shown(expr.text())} is {'never true' if strict else 'an error'}"
         )
         other = _as(demand.wanted, found)

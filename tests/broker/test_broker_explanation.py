@@ -70,13 +70,13 @@ def test_the_first_lines_say_where_all_are_lost_what_would_help_and_how_each_con
         ),
         (
             f'{MEMORY} >= "1000"',
-            f'{MEMORY} is a number (4096 on {GOOD}) and "1000" is a string, so {MEMORY} >= "1000" is an error; '
+            f'{MEMORY} is a number (such as 4096) and "1000" is a string, so {MEMORY} >= "1000" is an error; '
             "did you mean 1000?",
             f'{MEMORY} >= 1000 instead of {MEMORY} >= "1000": then 1 matches ({GOOD})',
         ),
         (
             "other.GlueCEInfoLRMSType == 1",
-            f'other.GlueCEInfoLRMSType is a string ("fork" on {GOOD}) and 1 is a number, '
+            'other.GlueCEInfoLRMSType is a string (such as "fork") and 1 is a number, '
             'so other.GlueCEInfoLRMSType == 1 is an error; did you mean "1"?',
             'other.GlueCEInfoLRMSType == "fork" instead of other.GlueCEInfoLRMSType == 1: then 2 match',
         ),

@@ -37,7 +37,7 @@ def record(name: str = "a", **attributes: object) -> CeRecord:
 def job(text: str) -> Job:
     """A job as it is registered: its numbers of processors and hosts have become requirements."""
     ad = parse(f"[{text}]")
-    requirements = conjunction(ad.get("Requirements"), *cpu_requirements(ad))
+    requirements = conjunction(ad.get("Requirements"), *(term for _, term in cpu_requirements(ad)))
     if requirements is not None:
         ad.set("Requirements", requirements)
     return Job(ad)

@@ -6,7 +6,7 @@ import pytest
 
 from jdl.check import check
 from jdl.classad import ClassAd
-from jdl.complete import ServerAttributes, complete, complete_for_start
+from jdl.complete import ServerAttributes, complete, complete_for_match, complete_for_start
 from jdl.evaluate import evaluate
 from jdl.job import JobDescription
 from jdl.parser import parse, parse_expression
@@ -224,3 +224,19 @@ def test_the_view_of_a_job_holds_plain_values() -> None:
     assert job.type == "job"
     assert job.std_input is None
     assert JobDescription.of(parse('UserTags = [ a = "b" ]')).user_tags == (("a", "b"),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "CpuNumber = 4; SMPGranularity = 2;",
+        "NodeNumber = 9; HostNumber = 2;",
+        'JobType = "interactive"; ListenerHost = "ui"; ListenerPort = 1; ListenerPipeName = "/tmp/p";',
+    ],
+)
+def test_what_is_only_matched_requires_what_a_registered_job_requires(text: str) -> None:
+    ad = parse(f"[{GOOD}{text}]")
+    wanted = ad.get("requirements")
+    assert complete_for_match(ad).get("requirements") == complete(ad, SERVER).get("requirements")
+    assert ad.get("requirements") is wanted

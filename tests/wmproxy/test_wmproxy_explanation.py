@@ -39,6 +39,13 @@ def test_it_explains_what_does_not_match(node, alice) -> None:
     assert found.access.fqan == "/testvo"
 
 
+def test_processors_are_asked_for_as_they_are_of_a_registered_job(node, alice) -> None:
+    jdl = '[ Executable = "/bin/true"; Requirements = true; Rank = 1; CpuNumber = 100000; ]'
+    found = from_json(Explanation, json.loads(ask(alice, jdl).body))
+    assert found.matches == 0
+    assert found.changes[0].edits[0].attribute == "CpuNumber"
+
+
 def test_it_explains_what_matches_too(node, alice) -> None:
     found = from_json(Explanation, json.loads(ask(alice, JDL.replace("100000", "0")).body))
     assert found.matches == 1

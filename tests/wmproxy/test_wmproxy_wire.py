@@ -132,6 +132,13 @@ def test_jobListMatch(node, alice, jdl):
     )
 
 
+def test_jobListMatch_asks_for_the_processors_that_the_job_would_ask_for(node, alice, jdl):
+    greedy = jdl.replace("Executable", "CpuNumber = 100000; Executable", 1)
+    assert greedy != jdl
+    body = f"<w:jobListMatch><jdl>{escape(greedy)}</jdl><delegationId>wire</delegationId></w:jobListMatch>"
+    assert "GlueCEInfoTotalCPUs &gt;= 100000: fails on 1 of 1" in alice.call(body).text
+
+
 def test_jobListMatch_makes_no_job(node, alice, jdl):
     before = sorted((node.root / "sandbox" / "SandboxDir").glob("*/*"))
     alice.call(f"<w:jobListMatch><jdl>{escape(jdl)}</jdl><delegationId>wire</delegationId></w:jobListMatch>")
