@@ -25,7 +25,6 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from broker.blacklist import read_blacklist
 from broker.closeness import Close, close_rows
-from broker.collector import Collector
 from broker.errand import Errand, Goods, PurchaseFailed
 from broker.picture import picture_of, sweep
 from broker.purchase import STATES, STORED, WHOLE, Order
@@ -33,6 +32,7 @@ from broker.shelf import Bill, Shelf, wall_to_monotonic
 from broker.source import InformationSource
 from broker.table import Table
 from grid import clock
+from grid.collector import Collector
 from grid.files import make_directory
 from infosys import names
 from infosys.ce_ads import CeRecord, with_close_storage

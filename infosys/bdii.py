@@ -170,7 +170,8 @@ class Bdii:
             self._served = merged
         published = time.monotonic() - started
         self._update = metrics.Update.between(before, self._served, read=read, published=published)
-        told = metrics.entries(socket.gethostname(), self._update, self._harvests, self._clock())
+        report = self.server.directory.index_report()
+        told = metrics.entries(socket.gethostname(), self._update, self._harvests, self._clock(), report)
         self.server.publish_beside(told)
 
     def _made_up(self) -> tuple[Entry, ...]:

@@ -9,6 +9,7 @@ from typing import Final
 from infosys import names
 from infosys.entry import Entry
 from infosys.harvest import Harvest
+from infosys.indexes import IndexReport
 
 BASE: Final = "o=infosys"
 
@@ -47,8 +48,10 @@ class Update:
         )
 
 
-def entries(host: str, update: Update, harvests: Sequence[Harvest], now: float) -> list[Entry]:
-    """The figures of the last update, and below them one entry for each source."""
+def entries(
+    host: str, update: Update, harvests: Sequence[Harvest], now: float, indexes: IndexReport
+) -> list[Entry]:
+    """The figures of the last update, and below them one entry for each source and one for the indexes of the tree."""
     top = names.join(names.rdn("Hostname", host), BASE)
     figures = {
         "TotalEntries": update.total,
@@ -70,7 +73,18 @@ def entries(host: str, update: Update, harvests: Sequence[Harvest], now: float) 
         Entry.of(top, {"objectClass": ["top", "UpdateStats"], "Hostname": host, **figures}),
     ]
     found += [_source(each, top, now) for each in harvests]
-    return found
+    return [*found, _indexes(indexes, top)]
+
+
+def _indexes(report: IndexReport, top: str) -> Entry:
+    said = [
+        f"attributes: {', '.join(report.attributes)}",
+        f"memory: {report.size} of at most {report.most} bytes",
+    ]
+    return Entry.of(
+        names.join("cn=indexes", top),
+        {"objectClass": ["top", "applicationProcess"], "cn": "indexes", "description": said},
+    )
 
 
 def _source(harvest: Harvest, top: str, now: float) -> Entry:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Final
 
+from grid.collector import Collector
 from infosys.connection import Connection, ServerLimits
 from infosys.directory import Directory
 from infosys.entry import Entry
@@ -94,6 +95,7 @@ class LdapServer:
         self._limits = limits or ServerLimits()
         self._directory = Directory()
         self._publishing = threading.Lock()
+        self._collector = Collector()
         self._sockets: list[socket.socket] = []
         self._port = 0
         self._thread: threading.Thread | None = None
@@ -134,7 +136,9 @@ class LdapServer:
 
     def publish(self, entries: Iterable[Entry]) -> Directory:
         """Serve these entries and no others from the next request on."""
-        with self._publishing:
+        with self._publishing, self._collector:
+            entries = list(entries)
+            self._collector.expecting(len(entries))
             made = Directory(entries, schema=self._directory.schema, previous=self._directory)
             for problem in made.problems[:20]:
                 log.warning("left out of the directory: %s", problem)

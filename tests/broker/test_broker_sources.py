@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from marketplace import SITE, bought, looked, market, texts
 
-from broker.collector import Collector
 from broker.settings import BrokerSettings
 from broker.source import InformationSource
 from broker.supermarket import Supermarket
+from grid.collector import Collector
 from grid.errors import ConfigurationError
 from infosys import synthetic
 from infosys.ce_ads import assemble

@@ -19,6 +19,7 @@ from infosys.ce_ads import assemble
 from infosys.client import LdapSource
 from infosys.entry import Entry
 from infosys.harvest import Harvest, Territory
+from infosys.indexes import INDEX_BYTES
 from infosys.levels import Level, placed
 from infosys.server import LdapServer
 from infosys.settings import BdiiSettings
@@ -183,7 +184,7 @@ def test_it_tells_how_its_sources_fare(server: LdapServer, grid: list[Entry]) ->
         source = LdapSource(service.server.url)
 
         def told() -> dict[str | None, str]:
-            found = source.fetch("(objectClass=applicationProcess)", base="o=infosys")
+            found = source.fetch("(&(objectClass=applicationProcess)(cn=ldap:*))", base="o=infosys")
             return {entry.first("cn"): entry.values("description")[0] for entry in found}
 
         assert told() == {server.url: "state: answers", "ldap://127.0.0.1:1": "state: never answered"}
@@ -199,6 +200,18 @@ def test_it_tells_how_its_sources_fare(server: LdapServer, grid: list[Entry]) ->
         now[0] += 10
         service.refresh_now()
         assert told()[server.url] == "state: let go: silent for 15 s"
+
+
+def test_it_tells_what_its_indexes_take(server: LdapServer) -> None:
+    with Bdii(settings(server.url)) as service:
+        source = LdapSource(service.server.url)
+        source.fetch("(GlueCEStateFreeJobSlots>=1)", base="o=grid")
+        service.refresh_now()
+        (told,) = source.fetch("(cn=indexes)", base="o=infosys")
+        attributes, memory = told.values("description")
+        assert attributes == "attributes: gluecestatefreejobslots, objectclass"
+        size, most = (int(word) for word in memory.split() if word.isdigit())
+        assert 0 < size < most == INDEX_BYTES
 
 
 def test_the_made_up_grid_waits_for_the_real_sources_but_not_for_ever() -> None:

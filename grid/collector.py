@@ -1,4 +1,4 @@
-"""The garbage collector while the picture of a large grid is exchanged."""
+"""Python's garbage collector while the picture of a large grid is exchanged."""
 
 from __future__ import annotations
 
