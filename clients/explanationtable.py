@@ -42,7 +42,8 @@ def table(explanation: Explanation) -> list[str]:
         lines += ["", *wrapped(f"The nearest computing element fails {explanation.nearest} conditions at once.", 0)]
     lines += _section("Probably mistakes", [each.sentence for each in explanation.mistakes])
     if explanation.conditions and explanation.conditions[0].asked:
-        lines += ["", *_conditions(explanation.conditions)]
+        near_data = any(stage.name == "data" for stage in explanation.stages)
+        lines += ["", *_conditions(explanation.conditions, near_data)]
     lines += [*_access(explanation.access), *_others(explanation), *_picture(explanation)]
     return lines
 
@@ -132,9 +133,11 @@ def _change(number: int, change: Change) -> Iterator[str]:
     yield from (f"     {'best' if not place else '':<13}{name}" for place, name in enumerate(names))
 
 
-def _conditions(conditions: Sequence[Condition]) -> Iterator[str]:
+def _conditions(conditions: Sequence[Condition], near_data: bool) -> Iterator[str]:
     asked = conditions[0].asked
-    yield f"Conditions, on the {asked} elements that admit this user and take jobs"
+    which = "admits this user and takes jobs" if asked == 1 else "admit this user and take jobs"
+    data = " near the job's data" if near_data else ""
+    yield from wrapped(f"Conditions, on the {asked} {'element' if asked == 1 else 'elements'}{data} that {which}", 0)
     yield f"{'fail':>{_NUMBER}}{'alone':>{_NUMBER}}  condition"
     pad = 2 * _NUMBER + 2
     for each in conditions:

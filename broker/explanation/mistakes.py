@@ -9,17 +9,19 @@ from typing import Final
 import numpy as np
 
 from broker.explanation import likeness
-from broker.explanation.clause import Clause, is_light, is_other, is_own, reads_other, references, substituted
+from broker.explanation.clause import Clause, is_light, is_or, is_other, is_own, reads_other, references, substituted
 from broker.explanation.demand import EQUAL, Demand, demand_of, is_number
 from broker.explanation.examination import Examination
 from broker.explanation.wording import listed, literal, shown
 from broker.table import Truth
-from jdl.tree import Expr, Literal, Operation, Reference
+from jdl.tree import Expr, Literal, Operation, Reference, rebuilt
 from jdl.values import ERROR, UNDEFINED, Value
 from wsdl.explanation import Mistake
 
 MAX_NAMES: Final = 20
 """Names of one term that are looked up."""
+_LOOKED_AT: Final = 20
+"""Records whose values are looked at, to find one of a wrong type."""
 _SURE: Final = 0.75
 """How much like a name another one must be to be meant."""
 
@@ -50,11 +52,17 @@ def correction_of(ex: Examination, clause: Clause) -> Correction:
         return Correction(tuple(mistakes), fixed)
     if not mistakes and is_light(clause.expr, ex.job) and not reads_other(clause.expr, ex.job):
         return Correction(tuple(_constant(ex, clause.expr)))
-    demand = demand_of(fixed or clause.expr, ex.job)
+    expr = fixed or clause.expr
+    demand = demand_of(expr, ex.job)
     if demand is not None:
-        for mistake, repaired in (*_types(ex, demand, fixed or clause.expr), *_values(ex, demand)):
-            mistakes.append(mistake)
-            fixed = repaired or fixed
+        found = (*_types(ex, demand, expr), *_values(ex, demand))
+    elif is_or(expr) and is_light(expr, ex.job):
+        found = tuple(_sides(ex, expr))
+    else:
+        found = tuple(_numbers(ex, expr))
+    for mistake, repaired in found:
+        mistakes.append(mistake)
+        fixed = repaired or fixed
     return Correction(tuple(mistakes), fixed)
 
 
@@ -115,7 +123,7 @@ def _types(ex: Examination, demand: Demand, expr: Expr) -> Iterator[tuple[Mistak
     strict = demand.operator in ("=?=", "=!=")
     if strict:
         places = np.flatnonzero(ex.asked)
-    for place in places[:20]:
+    for place in places[:_LOOKED_AT]:
         found = ex.value(demand.subject, int(place))
         if found is UNDEFINED or found is ERROR or _kind(found) == _kind(demand.wanted):
             continue
@@ -131,6 +139,32 @@ def _types(ex: Examination, demand: Demand, expr: Expr) -> Iterator[tuple[Mistak
             meant = literal(other)
             yield Mistake(wanted, meant, f"{sentence}; did you mean {meant}?"), demand.with_wanted(other)
         return
+
+
+def _sides(ex: Examination, expr: Expr) -> Iterator[tuple[Mistake, Expr | None]]:
+    """Sides of an ``||`` that are an error: to the left of a true one they spoil it."""
+    operands = list(expr.children())
+    for number, side in enumerate(operands[:MAX_NAMES]):
+        demand = demand_of(side, ex.job)
+        for mistake, repaired in () if demand is None else _types(ex, demand, side):
+            if repaired is not None:
+                operands[number] = repaired
+                yield mistake, rebuilt(expr, tuple(operands))
+            else:
+                yield mistake, None
+
+
+def _numbers(ex: Examination, expr: Expr) -> Iterator[tuple[Mistake, Expr | None]]:
+    """An attribute alone that is something else than true or false."""
+    if not is_other(expr):
+        return
+    for place in np.flatnonzero(ex.asked)[:_LOOKED_AT]:
+        value = ex.value(expr, int(place))
+        if value is not UNDEFINED and value is not ERROR and not isinstance(value, bool):
+            text = shown(expr.text())
+            sentence = f"{text} is {_kind(value)} (such as {literal(value)}), and a condition must be true or false"
+            yield Mistake(text, "", sentence), None
+            return
 
 
 def _kind(value: Value) -> str:
@@ -198,7 +232,12 @@ def _constant(ex: Examination, expr: Expr) -> Iterator[Mistake]:
     if value is True:
         return
     text = shown(expr.text())
-    what = "false" if value is False else literal(value) if value is UNDEFINED or value is not ERROR else "an error"
+    if value is False:
+        what = "false"
+    elif value is ERROR:
+        what = "an error"
+    else:
+        what = "undefined" if value is UNDEFINED else f"{_kind(value)} and not true"
     why = ""
     if isinstance(expr, Operation) and len(expr.operands) == 2:
         kinds = [_kind(ex.value(each, 0)) for each in expr.operands]

@@ -107,6 +107,7 @@ class Vocabulary:
 
     def like(self, name: str, wanted: str) -> list[str]:
         """The texts of an attribute that are like ``wanted``, in lower case, the most similar first."""
+        wanted = wanted[: likeness.MAX_WORD]  # no more is compared, and none of a megabyte is kept
         key = (name.lower(), wanted)
         kept = self._like.get(key)
         if kept is None:

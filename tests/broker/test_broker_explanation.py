@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from broker.explanation import explain, lines, reason, same_reason
+from broker.explanation.likeness import MAX_WORD
+from broker.explanation.vocabulary import vocabulary_of
 from broker.matchmaker import Job
 from broker.supermarket import Snapshot
 from grid.fqan import Fqan
@@ -310,3 +312,10 @@ def test_the_reason_of_a_waiting_job_is_short_and_does_not_change_with_every_num
     closed = Snapshot(element("h", status="Closed"))
     assert not same_reason(first, reason(explained(closed, wanted)))
     assert not same_reason(None, first)
+
+
+def test_of_a_huge_text_only_what_is_compared_is_kept(three: Snapshot) -> None:
+    for last in "abc":
+        explained(three, f'Member("{"VO-vo-tool-1.3" * 50_000}{last}", {TAGS})')
+    kept = vocabulary_of(three.table)._like
+    assert [len(wanted) for _, wanted in kept] == [MAX_WORD]

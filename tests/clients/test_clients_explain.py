@@ -121,6 +121,13 @@ def test_the_whole_explanation_is_laid_out_for_a_terminal() -> None:
     assert max(map(len, lines)) <= WIDTH
 
 
+def test_the_conditions_say_on_which_elements_they_were_tried() -> None:
+    condition = Condition(WANTED, "job", 1, 1, 1)
+    stages = (Stage("known", 3), Stage("admit", 2), Stage("open", 2), Stage("data", 1), Stage("requirements", 0))
+    near = Explanation(VERSION, "none", Picture(), 0, stages, conditions=(condition,))
+    assert "Conditions, on the 1 element near the job's data that admits this user and takes" in table(near)
+
+
 def test_explain_sends_the_description_and_shows_the_table(fake_grid, jdl, capsys) -> None:
     served(fake_grid, as_json(FOUND))
     assert list_match.main(["-a", "--explain", jdl("Requirements = other.X > 1;")]) == 0
