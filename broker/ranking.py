@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import chain
 from typing import overload
 
 import numpy as np
@@ -18,6 +19,8 @@ __all__ = ["Ranking"]
 _Rows = NDArray[np.intp]
 _WHOLE = 2.0**53
 """Below it a real that was cut is the integer that was meant."""
+_PIECE = 256
+"""Candidates that are made at a time."""
 
 
 class Ranking(Ranked):
@@ -42,13 +45,14 @@ class Ranking(Ranked):
             raise IndexError("there is nothing to choose from")
         foremost = self._rows[reals == reals.max()]
         if not self._ranks.exact:
-            top = max(self._ranks.at(row) for row in foremost.tolist())
-            foremost = np.array([row for row in foremost.tolist() if self._ranks.at(row) == top], np.intp)
-        return [self._candidate(row) for row in foremost[np.argsort(self._table.places[foremost])].tolist()]
+            ranks = self._ranks.over(foremost)
+            top = max(ranks)
+            foremost = foremost[np.array([rank == top for rank in ranks], np.bool_)]
+        return self._candidates(foremost[np.argsort(self._table.places[foremost])])
 
     def ranks(self) -> list[int | float]:
         """The ranks alone, best first."""
-        return [self._ranks.at(row) for row in self._ordered.tolist()]
+        return self._ranks.over(self._ordered)
 
     @property
     def elements(self) -> int:
@@ -61,7 +65,7 @@ class Ranking(Ranked):
         if ranks.exact and bool((np.abs(ranks.reals[ordered]) < _WHOLE).all()):
             cut = np.trunc(ranks.reals[ordered]).astype(np.int64).tolist()
         else:
-            cut = [int(ranks.at(row)) for row in ordered.tolist()]
+            cut = [int(rank) for rank in ranks.over(ordered)]
         records = self._table.records
         return [(records[row].ce_id, rank) for row, rank in zip(ordered.tolist(), cut, strict=True)]
 
@@ -74,12 +78,15 @@ class Ranking(Ranked):
         rows = self._rows
         if self._ranks.exact:
             return rows[np.lexsort((self._table.places[rows], -self._ranks.reals[rows]))]
-        places = self._table.places
-        return np.array(sorted(rows.tolist(), key=lambda row: (-self._ranks.at(row), places[row])), np.intp)
+        keys = [(-rank, place) for rank, place in zip(self._ranks.over(rows), self._table.places[rows], strict=True)]
+        return rows[np.array(sorted(range(len(keys)), key=keys.__getitem__), np.intp)]
 
-    def _candidate(self, row: int) -> Candidate:
-        record = self._table.records[row]
-        return Candidate(record.ce_id, self._ranks.at(row), record.host, record.endpoint, record)
+    def _candidates(self, rows: _Rows) -> list[Candidate]:
+        records = map(self._table.records.__getitem__, rows.tolist())
+        return [
+            Candidate(record.ce_id, rank, record.host, record.endpoint, record)
+            for record, rank in zip(records, self._ranks.over(rows), strict=True)
+        ]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -92,11 +99,13 @@ class Ranking(Ranked):
 
     def __getitem__(self, index: int | slice) -> Candidate | tuple[Candidate, ...]:
         if isinstance(index, slice):
-            return tuple(self._candidate(row) for row in self._ordered[index].tolist())
-        return self._candidate(int(self._ordered[index]))
+            return tuple(self._candidates(self._ordered[index]))
+        return self._candidates(self._ordered[[index]])[0]
 
     def __iter__(self) -> Iterator[Candidate]:
-        return map(self._candidate, self._ordered.tolist())
+        return chain.from_iterable(
+            self._candidates(self._ordered[begin : begin + _PIECE]) for begin in range(0, len(self), _PIECE)
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, (Ranking, tuple)) and len(self) == len(other) and tuple(self) == tuple(other)

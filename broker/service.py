@@ -28,6 +28,7 @@ from broker.settings import BrokerSettings
 from broker.stocktaking import Stocktaking
 from broker.supermarket import Supermarket
 from broker.wms_requirements import read_wms_requirements
+from grid.collector import settle
 from grid.doorbell import Doorbell, ring
 from grid.fqan import Fqan
 from infosys.access import User
@@ -54,6 +55,7 @@ def create_schema(settings: BrokerSettings) -> None:
 
 def run(settings: BrokerSettings, stop: threading.Event) -> None:
     """Serve until ``stop`` is set; :func:`wake` ends the wait."""
+    settle()
     journal = settings.journal_directory / "broker.0.log"
     ledger = Ledger(settings.database_url, journal, settings.interlogger_doorbell, settings.standing_rules)
     scheduler = BackgroundScheduler(daemon=True, timezone=UTC)

@@ -1,4 +1,4 @@
-"""Python's garbage collector while the picture of a large grid is exchanged."""
+"""The garbage collector of a process that keeps a lot: what stays is not looked at again and again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,20 @@ import gc
 import threading
 from types import TracebackType
 from typing import Final
+
+_COLLECT: Final = (20_000, 20, 20)
+"""Objects, and collections of the younger generations, between two collections of each."""
+
+
+def settle(_worker: object = None) -> None:
+    """What the application made at its start lives as long as the process: the collector need not look at it.
+
+    Nor need it look every few hundred objects: one description of a thousand jobs has half a million, all of which
+    would be looked at again and again while it is read.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT)
 
 
 class Collector:

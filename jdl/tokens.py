@@ -69,15 +69,17 @@ class Source:
         self.text = text
         self.join_lines = join_lines
         self._starts: list[int] | None = None
+        self._line, self._start, self._end = 0, 0, -1  # the line that was asked for last
 
     def position(self, offset: int) -> Position:
         """Line and column of a character."""
-        if self._starts is None:
-            self._starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
-        if len(self._starts) == 1:
-            return Position(1, offset + 1)
-        line = bisect_right(self._starts, offset)
-        return Position(line, offset - self._starts[line - 1] + 1)
+        if not self._start <= offset < self._end:
+            if self._starts is None:
+                self._starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
+            line = bisect_right(self._starts, offset)
+            self._line, self._start = line, self._starts[line - 1]
+            self._end = self._starts[line] if line < len(self._starts) else len(self.text) + 1
+        return tuple.__new__(Position, (self._line, offset - self._start + 1))
 
     def error(self, what: str, offset: int) -> JdlSyntaxError:
         """The error that ``what`` is at that character."""

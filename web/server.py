@@ -6,7 +6,6 @@ gunicorn supervises the workers; :mod:`web.worker` is what they run.  There is n
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
 import queue
@@ -20,6 +19,7 @@ from typing import Any, Final, Protocol
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
+from grid.collector import settle
 from grid.errors import ConfigurationError
 from web.worker import MAX_CONNECTIONS, GsiWorker
 
@@ -33,9 +33,6 @@ DESCRIPTORS: Final = 4 * MAX_CONNECTIONS
 
 _ARBITER_STOP: Final = 4
 """Seconds after which the arbiter kills workers that did not stop; less than what ``serve`` promises."""
-
-_COLLECT: Final = (20_000, 20, 20)
-"""Objects, and collections of the younger generations, between two collections of each."""
 
 _HEARTBEAT: Final = 120
 """Seconds without a sign of life after which the arbiter replaces a worker (starting counts)."""
@@ -189,17 +186,6 @@ def _hear(arbiter: Arbiter, worker: GsiWorker) -> None:
         while True:
             if arbiter.SIG_QUEUE.get_nowait() == signal.SIGTERM:
                 worker.alive = False
-
-
-def settle(_worker: object = None) -> None:
-    """What the application made at its start lives as long as the worker: the collector need not look at it.
-
-    Nor need it look every few hundred objects: one description of a thousand jobs has half a million, all of which
-    would be looked at again and again while it is read.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECT)
 
 
 def _raise_descriptors() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.masks.vector import CONSTANT, Mask, Vector
+from broker.masks.vector import CONSTANT, Kind, Mask, Vector
 
 __all__ = ["Numbers"]
 
@@ -47,3 +47,19 @@ class Numbers:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ValueError(f"no number on row {row}")
         return value
+
+    def over(self, rows: NDArray[np.intp]) -> list[int | float]:
+        """The numbers on some rows, as :meth:`at` has them.
+
+        :raises ValueError: there is none on one of them.
+        """
+        domain = self._vector.domain
+        if domain is CONSTANT:
+            return [self.at(0)] * len(rows)
+        positions = rows if domain.codes is None else domain.codes[rows]
+        kinds = self._vector.kinds[positions]
+        for kind, numbers in ((Kind.INT, self._vector.ints), (Kind.REAL, self._vector.reals)):
+            if numbers is not None and bool((kinds == kind).all()):
+                found: list[int | float] = numbers[positions].tolist()
+                return found
+        return [self.at(row) for row in rows.tolist()]

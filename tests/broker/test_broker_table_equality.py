@@ -377,14 +377,21 @@ def test_a_pattern_is_found_in_many_texts_as_in_each(expression: str, texts: lis
     assert found.tolist() == [compiled.search(text.encode("utf-8", "surrogatepass")) is not None for text in texts]
 
 
-def test_many_texts_are_searched_together() -> None:
+@pytest.mark.parametrize("options", ["", "i"])
+def test_many_texts_are_searched_together(options: str) -> None:
     texts = [f"ce{number}.site{number % 40}.org:8443/cream-{('pbs', 'lsf')[number % 2]}-q" for number in range(400)]
+    texts += ["ce1.site7.org\nce1.site8.org", "ce1.site7\norg", "ce1.\u017fite7.org", "ce1.siteé7.org", "site7"]
+    texts.append("7.org:8443")
     many = Texts(texts)
-    for expression in ("ce[0-9]+\\.site7\\.", "(pbs|none)", "site3[0-9]?\\.", "^ce1.*-q$", "\\bsite9\\b", "x{2}"):
-        compiled = pattern(expression)
-        found = many.having(expression)
+    for expression in (
+        "ce[0-9]+\\.site7\\.", "(pbs|none)", "site3[0-9]?\\.", "^ce1.*-q$", "\\bsite9\\b", "x{2}",
+        "site7.org:8443", ".*\\.site17\\.org.*", "SITE7.ORG", "^ce1.site7.org", "site.9", "site8.org.*lsf-q$", "pbs-q$",
+        "^ce4.site4", "site7$", "e.7", "ce17.site17.org:8443.cream-lsf-q$", "cream", "site40", ".ite.", "site7.*site8",
+    ):  # fmt: skip
+        compiled = pattern(expression, options)
+        found = many.having(expression, options)
         assert compiled is not None and found is not None
-        assert found.tolist() == [compiled.search(text.encode()) is not None for text in texts]
+        assert found.tolist() == [compiled.search(text.encode()) is not None for text in texts], expression
 
 
 def test_what_is_handed_out_cannot_be_changed() -> None:

@@ -33,11 +33,18 @@ def gina(make_node, person):
 
 @pytest.fixture(scope="module")
 def delegated(gina, tool) -> str:
-    """The id of a delegation that htproxyput made."""
-    put = gina.ok(tool("htproxyput", "gridsite-clients"), gina.endpoint)
-    name = put.split()[-1]
-    assert re.fullmatch("[0-9a-f]{16}", name)
-    return name
+    """The id of a delegation that htproxyput made; its exit code is 0 whatever it was answered, so we ask."""
+    time_of = tool("htproxytime", "gridsite-clients")
+    for _ in range(3):
+        put = gina.ok(tool("htproxyput", "gridsite-clients"), gina.endpoint)
+        name = put.split()[-1]
+        assert re.fullmatch("[0-9a-f]{16}", name)
+        for _ in range(10):
+            asked = gina.run(time_of, "--delegation-id", name, gina.endpoint)
+            if asked.returncode == 0:
+                return name
+            time.sleep(1)
+    pytest.fail(f"htproxyput delegated nothing under {name}: {asked.stderr}\n{gina.node.logs()}")
 
 
 def ends(user, tool, name: str) -> int:
