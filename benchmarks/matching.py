@@ -19,6 +19,7 @@ from broker.job import Job
 from broker.matchmaker import match
 from broker.supermarket import Snapshot
 from broker.table import Table
+from grid.collector import settle
 from grid.fqan import Fqan
 from infosys.access import User
 from infosys.ce_ads import CeRecord, assemble
@@ -41,6 +42,7 @@ def measure_matching(quick: bool) -> list[Figure]:
     """The figures; ``quick`` without the largest numbers."""
     sizes, counts = (SIZES[:2], COUNTS[:1]) if quick else (SIZES, COUNTS)
     records = _records(sizes[-1])
+    settle()  # as the broker does when it starts, and with each picture
     texts = _distinct(JobMaker(records, seed=1), counts[-1])
     begin = time.perf_counter()
     jobs = [Job(parse(text)) for text in texts]
