@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, isfinite
 from typing import Final, TypeAlias
 
 from broker.candidates import Candidate, MatchResult, fuzzy_weights
@@ -238,7 +238,7 @@ class _Present:
 
         rank = value(self._job.rank)
         meets = all(is_true(value(expr)) for expr in self._demands)
-        number = isinstance(rank, (int, float)) and not isinstance(rank, bool)
+        number = isinstance(rank, (int, float)) and not isinstance(rank, bool) and isfinite(rank)
         found = rank if meets and number and isinstance(rank, (int, float)) else None
         self._memo[record.key, slots] = found
         return found

@@ -111,15 +111,19 @@ class Rouser:
                 log.info("%d kinds of waiting jobs were not compared with the new picture", len(kinds) - number)
                 break
             self._waiting.looked_at(kind)
-            if kind.filled or (changed.records and self._matches(kind, changed)):
+            if kind.filled or (changed.records and self._matches(kind, changed, snapshot)):
                 jobs += self._waiting.of(kind)
         return self._rouse(jobs)
 
-    def _matches(self, kind: Kind, changed: Snapshot) -> bool:
-        """Whether one of the changed elements matches; what the others say is known."""
+    def _matches(self, kind: Kind, changed: Snapshot, snapshot: Snapshot) -> bool:
+        """Whether one of the changed elements matches; what the others say is known.
+
+        Where the user has chosen, all are asked: an element that has not changed is not one that nobody knows.
+        """
+        asked = changed if kind.job.submit_to is None else snapshot
         success = self._ledger.standings.success
         demands = self._wms_requirements
-        return bool(match(kind.job, changed, kind.user, wms_requirements=demands, success=success).candidates)
+        return bool(match(kind.job, asked, kind.user, wms_requirements=demands, success=success).candidates)
 
     def _rouse(self, jobs: Sequence[str] | None) -> int:
         """:param jobs: None for all that wait because nothing matched."""

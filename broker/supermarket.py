@@ -9,6 +9,7 @@ records until they expire, across a restart too (:mod:`broker.picture`).
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 import weakref
@@ -63,6 +64,7 @@ class Snapshot:
     :ivar generation: grows by one with every snapshot of a supermarket.
     :ivar problems: what is wrong with sources and entries, one sentence each, for operators.
     :ivar health: those of them that are about the sources themselves.
+    :ivar barred: the operator's blacklist; nothing of :attr:`records` is on it.
     """
 
     records: tuple[CeRecord, ...] = field(default=(), repr=False)
@@ -71,6 +73,7 @@ class Snapshot:
     problems: tuple[str, ...] = ()
     health: tuple[str, ...] = ()
     storage: Mapping[str, SeRecord] = field(default_factory=dict, repr=False)
+    barred: tuple[re.Pattern[str], ...] = field(default=(), repr=False)
 
     @cached_property
     def table(self) -> Table:
@@ -377,7 +380,7 @@ class Supermarket:
         found: dict[str, Shelf] = {}
         for shelf in sorted(self._shelves, key=lambda each: not each.current):
             for key, record in list(shelf.records.items()):
-                if owner.setdefault(record.ce_id, shelf) is shelf:
+                if owner.setdefault(names.fold(record.ce_id), shelf) is shelf:
                     found[key] = shelf
         return found
 
@@ -401,8 +404,8 @@ class Supermarket:
         for shelf in sorted(self._shelves, key=lambda each: not each.current):
             storage = {**by_id(shelf.storage.values()), **storage}
         shown = self._completed([(shelf.records[key], shelf) for key, shelf in order], storage)
-        before = self._snapshot
-        made = Snapshot(shown, clock.now(), before.generation + 1, tuple(problems), tuple(health), storage)
+        before, barred = self._snapshot, tuple(self._blacklist)
+        made = Snapshot(shown, clock.now(), before.generation + 1, tuple(problems), tuple(health), storage, barred)
         self._snapshot = made.after(before)  # its table is made here, not by the first job that is matched
         self._expires = min(expiries, default=None)
         return made

@@ -196,27 +196,29 @@ class _Assembler:
             return []
         binds = shelf.binds.get((f"gluecesebindgroupceuniqueid={key[0].partition('=')[2]}", *key[1:]), [])
         ad, site = self._ad(ce_id, entry, cluster, subclusters[0], binds)
-        rules = entry.values(_RULES)
-        views = [view for view in shelf.views.get(key, ()) if view.values(_RULES)]
+        rules = _rules_of(entry)
+        views = [view for view in shelf.views.get(key, ()) if _rules_of(view)]
         if len(views) > MAX_VIEWS:
             self._writer.note(f"{ce_id} has {len(views)} VO views; those after {MAX_VIEWS} are left out")
             views = views[:MAX_VIEWS]
-        covered = {rule for view in views for rule in view.values(_RULES)}
-        left = tuple(rule for rule in rules if rule not in covered)
-        denied = tuple(rule for rule in left if rule[:5].upper() == "DENY:")
+        covered = {rule for view in views for rule in _rules_of(view)}
+        denials = tuple(rule for rule in rules if _denies(rule))
+        granted = tuple(rule for rule in rules if rule not in covered and not _denies(rule))
         records = []
-        if not views or len(left) > len(denied):
-            records.append(self._record(ce_id, ce_id, ad, left, site))
+        if not views or granted:
+            # a denial that a view repeats for its own users holds for those without a view all the same
+            records.append(self._record(ce_id, ce_id, ad, (*granted, *denials), site))
+        denied = tuple(rule for rule in denials if rule not in covered)
         for view in views:
             local = names.parse(view.dn)[0][0][1]
             own = ad.copy()
             self._writer.fill(own, view, skip=("GlueChunkKey", "GlueForeignKey"))
             # what the element denies and no view takes over is denied by all of it
-            granted = tuple(dict.fromkeys((*view.values(_RULES), *denied)))
+            admitted = tuple(dict.fromkeys((*_rules_of(view), *denied)))
             name = f"{ce_id}/{local.removeprefix('/')}"
             if any(each.key == name for each in records):
                 name = f"{ce_id}/{local}"  # a VO and the VO's group are two views
-            records.append(self._record(name, ce_id, own, granted, site))
+            records.append(self._record(name, ce_id, own, admitted, site))
         return records
 
     def _cluster(self, key: names.Key, entry: Entry, shelf: _Shelf) -> Entry | None:
@@ -265,6 +267,15 @@ class _Assembler:
         named = ad.value("GlueCEInfoHostName")
         host = named if isinstance(named, str) else (parts.host if parts else "")
         return CeRecord(key, ce_id, ad, rules, host, endpoint_of(ad, parts), site)
+
+
+def _rules_of(entry: Entry) -> tuple[str, ...]:
+    """The access rules without blanks around them, which no reader of rules minds."""
+    return tuple(rule for text in entry.values(_RULES) if (rule := text.strip()))
+
+
+def _denies(rule: str) -> bool:
+    return rule[:5].upper() == "DENY:"
 
 
 def site_level(key: names.Key) -> names.Key:

@@ -330,8 +330,8 @@ def _standard(policy: Node) -> bool:
 
 def _rules(policies: list[Node], access: list[Node]) -> tuple[str, ...]:
     """Whom the share admits: its mapping policies' rules, else the endpoint's; what the endpoint denies is denied."""
-    mapped = [rule for each in policies for rule in each.entry.values("GLUE2PolicyRule")]
-    allowed = [rule for each in access for rule in each.entry.values("GLUE2PolicyRule")]
+    mapped = [rule.strip() for each in policies for rule in each.entry.values("GLUE2PolicyRule")]
+    allowed = [rule.strip() for each in access for rule in each.entry.values("GLUE2PolicyRule")]
     denied = [rule for rule in allowed if rule[:5].upper() == "DENY:"]
     return tuple(dict.fromkeys([*(mapped or allowed), *denied]))
 

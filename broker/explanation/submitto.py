@@ -8,7 +8,7 @@ import numpy as np
 
 from broker.explanation.examination import Examination
 from broker.explanation.wording import listed, shown
-from broker.submit_to import named
+from broker.submit_to import barred, known_by, named
 from infosys.access import judge
 from infosys.ce_id import CeId
 
@@ -16,12 +16,16 @@ from infosys.ce_id import CeId
 def obstacles(ex: Examination, text: str) -> Iterator[str]:
     """Sentences; none when the job can go there."""
     name = shown(text)
-    places = [place for place, record in enumerate(ex.snapshot.records) if record.ce_id == text]
+    known = {id(record) for record in known_by(text, ex.snapshot)}
+    places = [place for place, record in enumerate(ex.snapshot.records) if id(record) in known]
     problem = named(ex.job, ex.snapshot, ex.user).problem
     if problem:
         yield problem
         return
     if not places:
+        if barred(text, ex.snapshot):
+            yield f"{name}, named by SubmitTo, is on the blacklist of this WMS"
+            return
         parts = CeId.find(text)
         if parts is None or parts.kind != "cream":
             yield f"{name}, named by SubmitTo, is not known and is no CREAM service"

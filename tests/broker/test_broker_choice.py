@@ -286,6 +286,14 @@ def test_more_jobs_never_make_an_element_look_better(numbers, jobs) -> None:
             assert many.value(name) >= few.value(name)
 
 
+def test_a_rank_that_our_jobs_make_no_number_is_none(desk) -> None:
+    """As it is none in the picture: an element is filled by it, and not the best."""
+    for nothing in ('real("NaN")', 'real("INF")'):
+        rank = f"Rank = other.GlueCEStateFreeJobSlots > 0 ? 5 : {nothing};"
+        assert desk.send(4, rank, free("a", 1), free("b", 2)) == {"a": 1, "b": 2, "-": 1}
+        desk.traffic = desk.chooser._traffic = Traffic(lambda: desk.now)
+
+
 def test_nothing_is_chosen_from_nothing(desk) -> None:
     with pytest.raises(ValueError, match="nothing to choose from"):
         desk.chooser.choose(Job(parse("[]")), MatchResult(), 0)

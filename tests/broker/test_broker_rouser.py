@@ -207,3 +207,12 @@ def test_large_descriptions_are_not_remembered_beyond_a_bound(monkeypatch):
     waiting.remove("small")
     waiting.remove("large")
     assert waiting._weight == 0
+
+
+def test_an_element_that_refuses_the_user_who_named_it_is_not_asked_at_every_change_elsewhere(bench, element):
+    world = bench.world
+    closed = element("closed.example.org", rules=("VO:other",))
+    bench.show(Snapshot(closed))
+    world.step(world.submit("job", extra='SubmitTo = "closed.example.org:8443/cream-fork-short";'))
+    assert bench.show(Snapshot((*closed, *element("new.example.org")))) == 0
+    assert bench.show(Snapshot(element("closed.example.org"))) == 1

@@ -115,6 +115,7 @@ def test_of_two_sources_the_first_counts_and_the_dead_one_harms_nobody(bdii: Lda
 def test_the_blacklist_keeps_elements_out(bdii: LdapServer) -> None:
     with Supermarket([InformationSource(bdii.url)], blacklist=[r".*-a"]) as market:
         assert queues(market.snapshot()) == ["b"]
+        assert [each.pattern for each in market.snapshot().barred] == [".*-a"]
     with pytest.raises(ConfigurationError, match="blacklist"):
         Supermarket([], blacklist=["("])
 
