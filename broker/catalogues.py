@@ -8,7 +8,6 @@ does not answer is left alone for a few seconds, so that a job of many files doe
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import re
 import ssl
@@ -273,8 +272,8 @@ def _sentence(error: ServiceUnreachable) -> str:
     there need not be the user's to read."""
     if error.timed_out:
         return "nothing in time"
-    reason = error.reason
-    with contextlib.suppress(ValueError):
-        if reason.startswith("it answered HTTP"):
-            reason = reason[: reason.index(":")]
-    return f"nothing of use ({reason[:200]})"
+    if error.status is not None:
+        return f"nothing of use (it answered HTTP {error.status})"
+    if error.quotes:
+        return "nothing of use (its answer is not a catalogue's)"
+    return f"nothing of use ({error.reason[:200]})"

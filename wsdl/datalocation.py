@@ -74,7 +74,8 @@ class DataLocation:
             found = (text.strip() for text in body.strings())
             return tuple(dict.fromkeys(text for text in found if text))
         except (EnvelopeRefused, ValueRefused) as error:
-            raise ServiceUnreachable(self.url, f"its answer is not what the contract says: {error}") from error
+            reason = f"its answer is not what the contract says: {error}"
+            raise ServiceUnreachable(self.url, reason, quotes=True) from error
 
     def close(self) -> None:
         """Close the kept connections."""

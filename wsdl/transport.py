@@ -25,14 +25,20 @@ class ServiceUnreachable(GridError):
     :ivar url: the service's address.
     :ivar reason: what went wrong, without the address.
     :ivar timed_out: whether a deadline passed; the service may have acted all the same.
+    :ivar quotes: whether the reason repeats what came back.
+    :ivar status: of HTTP, when there was one.
     """
 
     default_code = 1202
 
-    def __init__(self, url: str, reason: str, *, timed_out: bool = False) -> None:
+    def __init__(
+        self, url: str, reason: str, *, timed_out: bool = False, quotes: bool = False, status: int | None = None
+    ) -> None:
         self.url = url
         self.reason = reason
         self.timed_out = timed_out
+        self.quotes = quotes
+        self.status = status
         super().__init__(f"{url} could not be asked: {reason}", code=1229 if timed_out else None)
 
 
@@ -130,7 +136,8 @@ class HttpTransport:
         except (requests.Timeout, ReadTimeoutError):
             raise _late(address, self._timeout) from None
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise ServiceUnreachable(address, _sentence(error, address)) from error
+            quotes = not isinstance(_innermost(error), OSError)  # a status line that is none, for instance
+            raise ServiceUnreachable(address, _sentence(error, address), quotes=quotes) from error
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -143,7 +150,8 @@ def _kind(response: requests.Response) -> str:
 
 def _unfit(address: str, response: requests.Response, content: bytes) -> ServiceUnreachable:
     said = " ".join(content[:300].decode("utf-8", "replace").split())
-    return ServiceUnreachable(address, f"it answered HTTP {response.status_code} {response.reason}: {said}")
+    reason = f"it answered HTTP {response.status_code} {response.reason}: {said}"
+    return ServiceUnreachable(address, reason, quotes=True, status=response.status_code)
 
 
 def _content(response: requests.Response, address: str, deadline: float) -> bytes:

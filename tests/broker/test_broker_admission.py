@@ -64,7 +64,7 @@ FQANS = ("/vo", "/vo/good", "/vo/bad", "/vo/Role=bad", "/cms", "/cms/bad")
 RULES = st.lists(
     st.one_of(
         st.builds("{}VO:{}".format, st.sampled_from(["", " "]), st.sampled_from(["vo", "cms"])),
-        st.builds("{}{}:{}".format, st.sampled_from(["", " "]), st.sampled_from(["VOMS", "DENY"]), st.sampled_from(FQANS)),
+        st.builds("{}:{}".format, st.sampled_from(["VOMS", "DENY", " DENY"]), st.sampled_from(FQANS)),
         st.just(DN),
     ),
     min_size=1,

@@ -96,20 +96,29 @@ def test_what_goes_wrong_everywhere_is_told_by_address() -> None:
     assert nobody.problem == "no catalogue is known for the VO"
 
 
-def test_what_else_answers_at_an_address_is_not_told_to_the_user() -> None:
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nsecret", "it answered HTTP 200"),
+        (b"HTTP/1.1 404 secret\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n", "it answered HTTP 404"),
+        (b"SSH-2.0-secret\r\n\r\n", "its answer is not a catalogue's"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 9\r\n\r\n<secret/>", "its answer is not a catalogue's"),
+    ],
+)  # fmt: skip
+def test_what_else_answers_at_an_address_is_not_told_to_the_user(answer: bytes, told: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         def serve() -> None:
             connection, _ = server.accept()
             with connection:
                 connection.recv(65536)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nsecret")
+                connection.sendall(answer)
 
         thread = threading.Thread(target=serve)
         thread.start()
         address = f"http://127.0.0.1:{server.getsockname()[1]}/"
         (found,) = made().replicas(wanted("lfn:a", at=address), ADA)
         thread.join(10)
-    assert "HTTP 200" in found.problem and "secret" not in found.problem
+    assert found.problem == f"{address} says: nothing of use ({told})"
 
 
 def test_replicas_are_remembered_for_a_while_and_silence_for_less() -> None:
