@@ -6,12 +6,17 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from clients.messages import STEERING
+
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 
 
 def compact(value: Mapping[str, Json]) -> str:
-    """One line with exactly one blank behind each colon and comma, which scripts split at."""
-    return json.dumps(value, ensure_ascii=False)
+    """One line with exactly one blank behind each colon and comma, which scripts split at.
+
+    What would steer a terminal is written as an escape of JSON.
+    """
+    return STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def pretty(value: Mapping[str, Json]) -> str:

@@ -11,7 +11,7 @@ from clients import inputfile, options, result
 from clients.bookkeeping import Bookkeeping, LoggedEvent, asctime, aware
 from clients.command import run
 from clients.errors import FAILURE, OptionError, UsageError
-from clients.messages import WIDTH, bar
+from clients.messages import WIDTH, bar, visible
 from clients.options import CommandLine, Syntax, excludes, valued
 from clients.session import Session
 from clients.status import LEVEL, SOME_FAILED, json_error, level_of, print_or_save
@@ -250,7 +250,7 @@ def _report(session: Session, found: dict[str, list[LoggedEvent]], failed: dict[
     for job, error in failed.items():
         session.messages.stdout.flush()
         text = f"\n*** Warning: Unable to retrieve the logging info for: {job}\n{error.description}\n"
-        print(text, file=session.messages.stderr, flush=True)
+        print(visible(text), file=session.messages.stderr, flush=True)
     if found:
         print_or_save(session, "\n".join(document(job, events, level) for job, events in found.items()))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TextIO
@@ -38,6 +39,16 @@ def stamp(moment: datetime.datetime) -> str:
     """``20 Nov 2026, 10:00:00`` in local time."""
     local = moment.astimezone()
     return f"{local.day:02d} {MONTHS[local.month - 1]} {local.year}, {local:%H:%M:%S}"
+
+
+STEERING: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that steer a terminal or turn the order of what follows: job descriptions, user tags and the reasons of
+sites may hold them, and others than their authors read these."""
+
+
+def visible(text: str) -> str:
+    """The text as a terminal may have it; line ends and tabs stay."""
+    return STEERING.sub("?", text)
 
 
 class Messages:
@@ -73,14 +84,14 @@ class Messages:
 
     def result(self, text: str) -> None:
         """Print ``text`` and a newline, whatever the verbosity."""
-        print(text, file=self.stdout, flush=True)
+        print(visible(text), file=self.stdout, flush=True)
 
     def info(self, text: str, header: str = "") -> None:
         """A framed line on stdout."""
         line = f"{header} {text}" if header else text
         self._record("Info", line)
         if not self.quiet:
-            print(f"\n{line}\n", file=self.stdout, flush=True)
+            print(f"\n{visible(line)}\n", file=self.stdout, flush=True)
 
     def warning(self, header: str, text: str = "") -> None:
         """A warning on stderr."""
@@ -105,17 +116,17 @@ class Messages:
         if self.debugging and not self.quiet:
             now = stamp(datetime.datetime.now(datetime.UTC))
             head = f"{now} -I- PID: {os.getpid()} (Debug) - {line}"
-            print(f"{_DEBUG_BAR}\n{head}\n{_DEBUG_BAR}", file=self.stdout, flush=True)
+            print(f"{_DEBUG_BAR}\n{visible(head)}\n{_DEBUG_BAR}", file=self.stdout, flush=True)
 
     def note(self, lines: Sequence[str]) -> None:
         """Lines that explain a result, on stderr without a frame."""
         self._record("Info", "\n".join(lines))
         if not self.quiet and lines:
-            print("\n".join(lines), file=self.stderr, flush=True)
+            print(visible("\n".join(lines)), file=self.stderr, flush=True)
 
     def _frame(self, head: str, text: str) -> None:
         self.stdout.flush()
-        print(f"\n{head}\n{text}\n", file=self.stderr, flush=True)
+        print(visible(f"\n{head}\n{text}\n"), file=self.stderr, flush=True)
 
     def _record(self, severity: str, text: str) -> None:
         if self.log is not None:

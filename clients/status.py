@@ -11,6 +11,7 @@ from clients.bookkeeping import Bookkeeping, LoggedEvent, Status
 from clients.command import run
 from clients.configuration import address
 from clients.errors import FAILURE, Bye, ClientError, JobNotFound, OptionError, UsageError
+from clients.messages import visible
 from clients.options import CommandLine, Syntax, excludes, switch, valued
 from clients.selection import Selection, state_named, tag_named
 from clients.session import Session
@@ -228,7 +229,7 @@ def _report(
     for job, error in failed.items():
         session.messages.stdout.flush()
         print(
-            f"\n*** Warning: Unable to retrieve the status for: {job}\n{error.description}\n",
+            visible(f"\n*** Warning: Unable to retrieve the status for: {job}\n{error.description}\n"),
             file=session.messages.stderr,
             flush=True,
         )

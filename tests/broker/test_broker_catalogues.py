@@ -102,7 +102,7 @@ def test_what_goes_wrong_everywhere_is_told_by_address() -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nsecret", "it answered HTTP 200"),
         (b"HTTP/1.1 404 secret\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n", "it answered HTTP 404"),
         (b"SSH-2.0-secret\r\n\r\n", "its answer is not a catalogue's"),
-        (b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 9\r\n\r\n<secret/>", "its answer is not a catalogue's"),
+        (b"HTTP/1.1 200 OK\nContent-Type: text/xml\nContent-Length: 9\n\n<secret/>", "its answer is not a catalogue's"),
     ],
 )  # fmt: skip
 def test_what_else_answers_at_an_address_is_not_told_to_the_user(answer: bytes, told: str) -> None:

@@ -28,6 +28,19 @@ def test_banners_have_the_width_of_the_original():
     assert len(title_bar("glite-wms-job-cancel Success", 88)) == 88
 
 
+def test_what_steers_a_terminal_is_shown_and_not_done():
+    """Tags, descriptions and reasons are other people's words."""
+    out, err = io.StringIO(), io.StringIO()
+    messages = Messages(debugging=True, stdout=out, stderr=err)
+    for say in (messages.result, messages.info, messages.warning, messages.debug, lambda text: messages.note([text])):
+        say("one\ttwo\x1b[2J\x9b31m\u202edne\r")
+    assert not set("\x1b\x9b\u202e\r") & set(out.getvalue() + err.getvalue())
+    assert out.getvalue().startswith("one\ttwo?[2J?31m?dne?\n")
+    tag = {"tag": "x\x9b31m\x7f\u202e"}
+    assert compact(tag) == '{"tag": "x\\u009b31m\\u007f\\u202e"}'
+    assert json.loads(compact(tag)) == tag
+
+
 def test_frames():
     out, err = io.StringIO(), io.StringIO()
     messages = Messages(debugging=True, stdout=out, stderr=err)
