@@ -119,12 +119,14 @@ class Connection:
             message_id, tag = messages.address(message)
             if tag == messages.UNBIND_REQUEST:
                 return
-            if tag not in (messages.ABANDON_REQUEST, messages.EXTENDED_REQUEST) or not await self._heeded(message):
+            heeded = tag in (messages.ABANDON_REQUEST, messages.EXTENDED_REQUEST) and await self._heeded(message)
+            if heeded:
+                await asyncio.sleep(0)  # what has come already is read without waiting: others want their turn
+            else:
                 self._waiting.append(_Waiting(message_id, tag, message))
                 self._waiting_bytes += len(message)
                 self._busy = True
                 self._changed.set()
-            await asyncio.sleep(0)  # what is here already is read without waiting: others want their turn
             while len(self._waiting) > MAX_WAITING or self._waiting_bytes > self._limits.max_message:
                 self._changed.clear()
                 await self._changed.wait()
@@ -213,4 +215,5 @@ class Connection:
             self._waiting_bytes -= len(message)
             self._changed.set()
             await self._responder.answer(messages.decode(message))
-            await asyncio.sleep(0)
+            if self._waiting:
+                await asyncio.sleep(0)

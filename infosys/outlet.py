@@ -47,5 +47,7 @@ class Outlet:
                 end = start + WRITE_CHUNK
                 self._writer.write(data[start:end])
                 self.torn = end < len(data)
+                if not self._writer.transport.get_write_buffer_size():
+                    continue
                 async with asyncio.timeout(self._seconds):
                     await self._writer.drain()
