@@ -1,9 +1,10 @@
 """Asks the catalogues of files where the job's data is, outside of all locks and never for longer than a deadline.
 
 A file's catalogue is the one that the job names, else those that the information system has for the job's VO, else
-those of the configuration: the first that knows a replica wins.  An http address is asked anonymously, an https one
-with the job's proxy.  Answers are kept for a minute, for one user each (those without a proxy apart); an address that
-does not answer is left alone for a few seconds, so that a job of many files does not wait for it many times.
+those of the configuration: the first that knows a replica wins.  One that only the job names must be public
+(:mod:`broker.catalogue_address`).  An http address is asked anonymously, an https one with the job's proxy.  Answers
+are kept for a minute, for one user each (those without a proxy apart); an address that does not answer is left alone
+for a few seconds, so that a job of many files does not wait for it many times.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from broker.catalogue_address import Doorkeeper
 from broker.data import DataPlan, Replicas
+from broker.errors import CatalogueRefused
 from broker.inputdata import DataRequest, InputFile, data_request
 from broker.job import Job
 from broker.supermarket import Snapshot
 from grid.errors import GridError
 from gsi.tls import client_context
+from web.dial import Address
 from wsdl.client import RemoteFault
 from wsdl.datalocation import DataLocation
 from wsdl.transport import ServiceUnreachable
@@ -65,7 +69,11 @@ Discover = Callable[[str], Sequence[str]]
 
 @dataclass
 class _Round:
-    """The questions of one job."""
+    """The questions of one job.
+
+    :ivar known: the catalogues that this WMS asks by itself.
+    :ivar checked: of those that only the job names, where connections may go, or why nowhere.
+    """
 
     owner: str
     proxy: Path | None
@@ -74,6 +82,7 @@ class _Round:
     files: deque[tuple[int, InputFile]]
     found: dict[int, Replicas] = field(default_factory=dict)
     clients: dict[str, DataLocation] = field(default_factory=dict)
+    checked: dict[str, tuple[Address, ...] | str] = field(default_factory=dict)
     context: ssl.SSLContext | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     over: threading.Event = field(default_factory=threading.Event)
@@ -87,6 +96,7 @@ class Catalogues:
     :param timeout: seconds for one question.
     :param patience: seconds for all questions of one job.
     :param of_jobs: whether a job may name a catalogue of its own; else such an address must be a known one.
+    :param doorkeeper: judges what jobs name.
     :param host_credential: shown to configured catalogues alone, when an explanation is wanted without a proxy.
     """
 
@@ -100,6 +110,7 @@ class Catalogues:
         patience: float = 30.0,
         host_credential: Path | None = None,
         of_jobs: bool = True,
+        doorkeeper: Doorkeeper | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._certificates = certificates
@@ -109,6 +120,7 @@ class Catalogues:
         self._patience = patience
         self._host_credential = host_credential
         self._of_jobs = of_jobs
+        self._doorkeeper = doorkeeper or Doorkeeper()
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, str, str], tuple[float, tuple[str, ...]]] = OrderedDict()
@@ -197,20 +209,23 @@ class Catalogues:
     def _look_up(self, work: _Round, file: InputFile) -> Replicas:
         if not file.kind:
             return Replicas(file, problem="its name begins with none of lfn:, guid:, lds: and query:")
-        if file.catalogue and not self._of_jobs and file.catalogue not in work.known:
-            problem = f"{file.catalogue[:200]} is not asked: this WMS asks catalogues it knows alone"
-            return Replicas(file, problem=problem)
         addresses = (file.catalogue,) if file.catalogue else work.known
         said: list[str] = []
         for address in addresses:
-            urls, problem = self._answer(work, address, file)
+            try:
+                urls, problem = self._answer(work, address, file)
+            except CatalogueRefused as refused:
+                return Replicas(file, problem=refused.description)
             if urls:
                 return Replicas(file, urls)
             said.append(f"{address[:200]} says: {problem}" if problem else f"{address[:200]} knows none")
         return Replicas(file, problem="; ".join(said)[:1000] or "no catalogue is known for the VO")
 
     def _answer(self, work: _Round, address: str, file: InputFile) -> tuple[tuple[str, ...], str]:
-        """What one catalogue says: replicas, or why there are none."""
+        """What one catalogue says: replicas, or why there are none.
+
+        :raises CatalogueRefused: it is none that this job may name.
+        """
         if not _ADDRESS.fullmatch(address):
             return (), "nothing, since it is no address of the form http://host:port/ or https://host:port/"
         asker = work.owner if work.proxy is not None else "without a proxy"
@@ -219,13 +234,16 @@ class Catalogues:
         with self._lock:
             kept = self._kept.get(key)
             silent = self._silent.get(key[:2])
-        if kept is not None and now < kept[0]:
-            return kept[1], ""
         if silent is not None and now < silent[0]:
             return (), silent[1]
         try:
-            listed = self._client(work, address).list_replicas(file.kind, file.asked)
+            addresses = self._checked(work, address)
+            if kept is not None and now < kept[0]:
+                return kept[1], ""
+            listed = self._client(work, address, addresses).list_replicas(file.kind, file.asked)
             urls = tuple(url for url in listed if len(url) <= MAX_URL)[:MAX_REPLICAS]
+        except CatalogueRefused:
+            raise
         except RemoteFault as error:
             return (), " ".join(error.description.split())[:300]
         except ServiceUnreachable as error:
@@ -235,7 +253,30 @@ class Catalogues:
         self._remember(key, urls)
         return urls, ""
 
-    def _client(self, work: _Round, address: str) -> DataLocation:
+    def _checked(self, work: _Round, address: str) -> tuple[Address, ...] | None:
+        """Where connections may go for an address that only the job names; None for one that this WMS knows.
+
+        :raises CatalogueRefused: nowhere.  :raises ServiceUnreachable: its host's name is not known.
+        """
+        if _whole(address) in map(_whole, work.known):
+            return None
+        if not self._of_jobs:
+            raise CatalogueRefused(address, "this WMS asks catalogues it knows alone")
+        with work.lock:
+            found = work.checked.get(address)
+        if found is None:
+            try:
+                found = self._doorkeeper.admit(address)  # asks a name server, so not under the lock
+            except CatalogueRefused as error:
+                log.info("a job of %s names a catalogue: %s", work.owner, error.description)
+                found = error.reason
+            with work.lock:
+                found = work.checked.setdefault(address, found)
+        if isinstance(found, str):
+            raise CatalogueRefused(address, found)
+        return found
+
+    def _client(self, work: _Round, address: str, addresses: tuple[Address, ...] | None) -> DataLocation:
         with work.lock:
             if address not in work.clients:
                 context: ssl.SSLContext | None = None
@@ -245,7 +286,7 @@ class Catalogues:
                         context = client_context(self._certificates, own)
                     else:
                         work.context = context = work.context or client_context(self._certificates, work.proxy)
-                work.clients[address] = DataLocation(address, context, self._timeout)
+                work.clients[address] = DataLocation(address, context, self._timeout, addresses)
             return work.clients[address]
 
     def _remember(self, key: tuple[str, str, str], urls: tuple[str, ...]) -> None:
@@ -265,6 +306,11 @@ class Catalogues:
             if len(self._silent) < MAX_KEPT:
                 self._silent[key] = (now + SILENT_FOR, problem)
         return problem
+
+
+def _whole(address: str) -> str:
+    """The address with its path, which may be left out when it is the root."""
+    return address if address.count("/") > 2 else f"{address}/"
 
 
 def _sentence(error: ServiceUnreachable) -> str:

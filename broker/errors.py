@@ -7,6 +7,8 @@
     │   └── NothingMatches         with the lines that say why
     ├── JobUnknown
     │   └── JobNotQueued           the queue has no such job
+    ├── AuthorizationDenied
+    │   └── CatalogueRefused       a job names a catalogue that the broker must not ask
     └── InternalFailure
         ├── BadCompound            the nodes of a compound job make no DAG
         ├── BrokerInfoFailed       the file that tells a job of its place cannot be written
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grid.errors import InternalFailure, JobUnknown
+from grid.errors import AuthorizationDenied, InternalFailure, JobUnknown
 
 
 class JobNotQueued(JobUnknown):
@@ -33,6 +35,19 @@ class JobNotQueued(JobUnknown):
         super().__init__(
             f"the broker knows no job {job}: either it was never started, or its output was fetched and it was purged"
         )
+
+
+class CatalogueRefused(AuthorizationDenied):
+    """A job names a catalogue that the broker must not ask.
+
+    :ivar url: as the job has it.
+    :ivar reason: why, without the address.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        self.reason = reason
+        super().__init__(f"{url[:200]} is not asked: {reason}")
 
 
 class BadCompound(InternalFailure):

@@ -12,6 +12,7 @@ from typing import Any
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from broker import queue
+from broker.catalogue_address import Doorkeeper
 from broker.catalogues import Catalogues
 from broker.ce_client import ComputingElements
 from broker.control import ControlServer
@@ -77,6 +78,7 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
         Discovery([LdapSource(each.url, each.base, timeout=5.0) for each in settings.information_sources]),
         timeout=settings.catalogue_timeout,
         of_jobs=settings.catalogues_of_jobs,
+        doorkeeper=Doorkeeper(settings.catalogue_hosts),
         host_credential=settings.host_credential,
     )
     planner = Planner(settings, ledger, supermarket, elements, catalogues)

@@ -46,7 +46,8 @@ class BrokerSettings:
     :ivar information_delay: how old what the information system says may be when it is bought.
     :ivar catalogues: URLs of catalogues of files (DataLocationInterface), asked after those that are published.
     :ivar catalogue_timeout: for one question to a catalogue (gLite ``dli_si_catalog_timeout``).
-    :ivar catalogues_of_jobs: whether addresses that jobs name are asked, wherever they lead.
+    :ivar catalogues_of_jobs: whether addresses that only jobs name are asked, if they are public.
+    :ivar catalogue_hosts: hosts that jobs may name though their addresses are not public.
     :ivar vo_shares: ``vo=number``, by which virtual organisations share the broker's steps (:mod:`broker.shares`).
     :ivar ce_lost_after: silence of a CE after which its jobs count as lost.
     """
@@ -85,6 +86,7 @@ class BrokerSettings:
     catalogues: tuple[str, ...] = ()
     catalogue_timeout: float = 10.0
     catalogues_of_jobs: bool = True
+    catalogue_hosts: tuple[str, ...] = ()
     blacklist: tuple[str, ...] = field(default=())
     ce_forward_parameters: tuple[str, ...] = ()
     propagate_to_lrms: tuple[str, ...] = ()

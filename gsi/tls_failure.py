@@ -45,19 +45,20 @@ _LOOK: Final = 3.0
 """Seconds to fetch the certificate that was refused, for the sake of a better sentence."""
 
 
-def explain(exc: BaseException, host: str, port: int) -> str:
+def explain(exc: BaseException, host: str, port: int, *, look: bool = True) -> str:
     """Say what a failure to talk to ``host:port`` means.
 
     Looks through wrappers (``__cause__``, ``__context__``, urllib3's ``reason``) for the failure underneath.  When the
     server's certificate was refused, it is fetched once more, without trust and within a few seconds, to name it.
 
+    :param look: false where no further connection may be made.
     :returns: one sentence without a final full stop.
     """
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     failures = list(_underlying(exc))
     for failure in failures:
         if isinstance(failure, ssl.SSLCertVerificationError):
-            return _refused_server(failure, host, port, place)
+            return _refused_server(failure, _fetch(host, port) if look else None, place)
     for failure in failures:
         if isinstance(failure, ssl.SSLError):
             return _tls_failure(failure, place)
@@ -68,9 +69,8 @@ def explain(exc: BaseException, host: str, port: int) -> str:
     return f"{place} could not be reached: {exc or type(exc).__name__}"
 
 
-def _refused_server(failure: ssl.SSLCertVerificationError, host: str, port: int, place: str) -> str:
+def _refused_server(failure: ssl.SSLCertVerificationError, certificate: x509.Certificate | None, place: str) -> str:
     reason = _VERIFY.get(failure.verify_code, f"is refused: {failure.verify_message}")
-    certificate = _fetch(host, port)
     if certificate is None:
         return f"The certificate of the server {place} {reason}"
     detail = ""

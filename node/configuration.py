@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from broker.blacklist import read_blacklist
+from broker.catalogue_host import check_hosts
 from broker.forwarding import read_propagations
 from broker.shares import read_shares
 from broker.wms_requirements import read_wms_requirements
@@ -82,6 +83,7 @@ _TABLES: dict[str, type] = {
 _READERS: dict[tuple[str, str], Callable[[Any], object]] = {
     ("broker", "wms_requirements"): read_wms_requirements,
     ("broker", "blacklist"): read_blacklist,
+    ("broker", "catalogue_hosts"): check_hosts,
     ("broker", "propagate_to_lrms"): read_propagations,
     ("broker", "vo_shares"): read_shares,
 }

@@ -153,6 +153,7 @@ class BrokerSection:
     catalogues: tuple[str, ...] = ()
     catalogue_timeout: float = 10.0
     catalogues_of_jobs: bool = True
+    catalogue_hosts: tuple[str, ...] = ()
     refresh: float = 30.0
     full_refresh: float = 300.0
     entry_lifetime: float = 900.0

@@ -127,6 +127,7 @@ class Settings:
             catalogues=conf.catalogues,
             catalogue_timeout=conf.broker.catalogue_timeout,
             catalogues_of_jobs=conf.broker.catalogues_of_jobs,
+            catalogue_hosts=conf.broker.catalogue_hosts,
             vo_shares=conf.broker.vo_shares,
         )
 

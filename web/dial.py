@@ -9,10 +9,21 @@ import selectors
 import socket
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 STAGGER: Final = 0.25
 """Seconds that an address has before the next is tried beside it."""
+
+Address: TypeAlias = tuple[int, tuple[Any, ...]]
+"""A family and what :meth:`socket.socket.connect` takes for it: the numeric host, the port, and so on."""
+
+
+def resolve(host: str, port: int) -> list[Address]:
+    """The TCP addresses of a host: the resolver's order, with the families in turn.
+
+    :raises OSError: the name is not known, or nobody can say.  :raises UnicodeError: it cannot be a host's name.
+    """
+    return _interleaved(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
 
 def dial(host: str, port: int, timeout: float) -> socket.socket:
@@ -22,21 +33,31 @@ def dial(host: str, port: int, timeout: float) -> socket.socket:
     :raises OSError: when no address answers; TimeoutError when none did in time.
     """
     deadline = time.monotonic() + timeout
-    addresses = _interleaved(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    return connect(host, resolve(host, port), deadline - time.monotonic(), timeout)
+
+
+def connect(host: str, addresses: Sequence[Address], patience: float, timeout: float) -> socket.socket:
+    """The same with addresses that are known already.
+
+    :param host: for errors alone.
+    :param patience: seconds until one must have answered.  :param timeout: of the socket afterwards.
+    """
+    deadline = time.monotonic() + patience
+    waiting = list(addresses)
     last: OSError = OSError(errno.EADDRNOTAVAIL, f"{host} has no address")
     with selectors.DefaultSelector() as selector:
         try:
-            while addresses or selector.get_map():
-                if addresses:
+            while waiting or selector.get_map():
+                if waiting:
                     try:
-                        selector.register(_begin(*addresses.pop(0)), selectors.EVENT_WRITE)
+                        selector.register(_begin(*waiting.pop(0)), selectors.EVENT_WRITE)
                     except OSError as error:
                         last = error
                         continue
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-                for key, _ in selector.select(min(left, STAGGER) if addresses else left):
+                for key, _ in selector.select(min(left, STAGGER) if waiting else left):
                     sock = key.fileobj
                     selector.unregister(sock)
                     if not isinstance(sock, socket.socket):
@@ -53,7 +74,7 @@ def dial(host: str, port: int, timeout: float) -> socket.socket:
     raise last
 
 
-def _begin(family: int, address: tuple[object, ...]) -> socket.socket:
+def _begin(family: int, address: tuple[Any, ...]) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     sock.setblocking(False)
     code = sock.connect_ex(address)
@@ -70,8 +91,7 @@ def _ready(sock: socket.socket, timeout: float) -> socket.socket:
     return sock
 
 
-def _interleaved(found: Sequence[tuple[Any, ...]]) -> list[tuple[int, tuple[object, ...]]]:
-    """The resolver's order, with the families in turn."""
+def _interleaved(found: Sequence[tuple[Any, ...]]) -> list[Address]:
     if not found:
         return []
     every = [(info[0], info[4]) for info in found]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from grid.errors import AuthenticationFailed, GridError
+from web.dial import Address
 from web.guard import guarded
 from wsdl import encoded
 from wsdl.client import remote_fault
@@ -48,11 +49,18 @@ class DataLocation:
 
     :param context: TLS context with the user's proxy, for an https address; None for http, which is anonymous.
     :param timeout: seconds for one call.
+    :param addresses: where connections go; None: where the URL's host leads.
     """
 
-    def __init__(self, url: str, context: ssl.SSLContext | None, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        context: ssl.SSLContext | None,
+        timeout: float = 10.0,
+        addresses: Sequence[Address] | None = None,
+    ) -> None:
         self.url = url
-        self._transport = HttpTransport(context, timeout)
+        self._transport = HttpTransport(context, timeout, addresses)
 
     def list_replicas(self, kind: str, name: str) -> tuple[str, ...]:
         """The replicas of a file, in the catalogue's order, each once.

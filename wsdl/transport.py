@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from grid.errors import ConfigurationError, GridError
 from grid.limits import MAX_XML_BYTES
+from web.dial import Address
+from wsdl.pinned import pinned_pools
 
 _BLOCK: Final = 64 << 10
 _CONNECT_TIMEOUT: Final = 10.0
@@ -42,12 +45,25 @@ class ServiceUnreachable(GridError):
         super().__init__(f"{url} could not be asked: {reason}", code=1229 if timed_out else None)
 
 
-class _ContextAdapter(HTTPAdapter):
+class _Adapter(HTTPAdapter):
+    """Connections to given addresses, if any are given, else to those that their host's name stands for."""
+
+    def __init__(self, addresses: Sequence[Address] | None) -> None:
+        self._addresses = addresses
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        if self._addresses is not None:
+            self.poolmanager.pool_classes_by_scheme = pinned_pools(self._addresses)
+
+
+class _ContextAdapter(_Adapter):
     """Connections with a given TLS context, whose trust is not widened by any bundle of public CAs."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, addresses: Sequence[Address] | None) -> None:
         self._context = context
-        super().__init__(max_retries=0)
+        super().__init__(addresses)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
@@ -63,11 +79,15 @@ class HttpTransport:
     """The connections of one client.
 
     :param timeout: seconds for a whole exchange; connecting has at most 10 of them.
+    :param addresses: where all connections go, whatever a URL's host stands for; None: where that leads.
     """
 
-    def __init__(self, context: ssl.SSLContext | None, timeout: float) -> None:
+    def __init__(
+        self, context: ssl.SSLContext | None, timeout: float, addresses: Sequence[Address] | None = None
+    ) -> None:
         self._context = context
         self._timeout = timeout
+        self._pinned = addresses is not None
         self.session = requests.Session()
         self.session.trust_env = False  # neither proxies nor REQUESTS_CA_BUNDLE of the environment
         self.session.headers.update(
@@ -77,9 +97,9 @@ class HttpTransport:
                 "Content-Type": "text/xml; charset=utf-8",
             }
         )
-        self.session.mount("http://", HTTPAdapter(max_retries=0))
+        self.session.mount("http://", _Adapter(addresses))
         if context is not None:
-            self.session.mount("https://", _ContextAdapter(context))
+            self.session.mount("https://", _ContextAdapter(context, addresses))
 
     def post(self, address: str, envelope: etree._Element, action: str = "") -> bytes:
         """Send an envelope and read the whole answer, which is XML whatever its HTTP status.
@@ -137,7 +157,8 @@ class HttpTransport:
             raise _late(address, self._timeout) from None
         except (requests.RequestException, HTTPError, OSError) as error:
             quotes = not isinstance(_innermost(error), OSError)  # a status line that is none, for instance
-            raise ServiceUnreachable(address, _sentence(error, address), quotes=quotes) from error
+            sentence = _sentence(error, address, look=not self._pinned)
+            raise ServiceUnreachable(address, sentence, quotes=quotes) from error
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -175,14 +196,14 @@ def _late(address: str, seconds: float | None) -> ServiceUnreachable:
     return ServiceUnreachable(address, text, timed_out=True)
 
 
-def _sentence(error: BaseException, address: str) -> str:
+def _sentence(error: BaseException, address: str, *, look: bool) -> str:
     """What the innermost cause says, in the words of :func:`gsi.tls.explain` for connections."""
     from gsi.tls import explain  # cryptography is loaded only when something went wrong
 
     cause = _innermost(error)
     parts = urlsplit(address)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return explain(cause, parts.hostname or "", port) if isinstance(cause, OSError) else str(cause)
+    return explain(cause, parts.hostname or "", port, look=look) if isinstance(cause, OSError) else str(cause)
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -2,63 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
+from dli import ADA, catalogue, missing, wanted
 
 from broker import catalogues as module
+from broker.catalogue_address import Doorkeeper
 from broker.catalogues import Catalogues
-from broker.inputdata import DataRequest, InputFile
-from grid.errors import InvalidArgument
-from web.guard import asked
-from wsdl.datalocation import DataLocationServer
 from wsdl.transport import ServiceUnreachable
-
-ADA = "/CN=ada"
-
-
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *args: object) -> None: ...
-
-
-@contextlib.contextmanager
-def catalogue(answer: Callable[[str], list[str]]) -> Iterator[tuple[str, list[str]]]:
-    """A catalogue over http; its URL, and the names that it was asked for."""
-    names: list[str] = []
-
-    def lookup(environ: object, kind: str, name: str) -> list[str]:
-        asked("listReplicas", "granted")
-        names.append(f"{kind}:{name}")
-        return answer(name)
-
-    server = make_server("127.0.0.1", 0, DataLocationServer(lookup, "http://h/"), handler_class=Quiet)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/", names
-    finally:
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
-
-
-def wanted(*names: str, at: str = "") -> DataRequest:
-    files = tuple(InputFile(name, name.partition(":")[0], name, at) for name in names)
-    return DataRequest(files, frozenset({"gsiftp"}), "vo")
 
 
 def made(*addresses: str, **more: object) -> Catalogues:
-    return Catalogues(Path("/nowhere"), addresses, **{"timeout": 5.0, "patience": 10.0, **more})  # type: ignore[arg-type]
-
-
-def missing(name: str) -> list[str]:
-    raise InvalidArgument(f"No such file: {name}")
+    keeper = Doorkeeper(("127.0.0.1",))  # where these tests have their catalogues
+    options = {"timeout": 5.0, "patience": 10.0, "doorkeeper": keeper, **more}
+    return Catalogues(Path("/nowhere"), addresses, **options)  # type: ignore[arg-type]
 
 
 def test_the_first_catalogue_that_knows_a_replica_wins() -> None:
@@ -228,7 +189,7 @@ def test_what_is_said_to_an_explanation_without_a_proxy_is_not_taken_for_the_ans
     class Catalogue:
         """Gives its replicas to whoever shows a proxy."""
 
-        def __init__(self, address: str, shown: Path | None, timeout: float) -> None:
+        def __init__(self, address: str, shown: Path | None, timeout: float, addresses: object) -> None:
             self._shown = shown
 
         def list_replicas(self, kind: str, name: str) -> list[str]:

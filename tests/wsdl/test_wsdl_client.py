@@ -22,7 +22,7 @@ from gsi.ca import TestCA
 from gsi.tls import client_context
 from wsdl import transport
 from wsdl.client import RemoteFault, SoapClient, remote_fault
-from wsdl.transport import ServiceUnreachable
+from wsdl.transport import HttpTransport, ServiceUnreachable
 from wsdl.types import DestURIStruct, JobIdStruct, NewProxyReq, StringAndLong
 
 Make = Callable[..., Any]
@@ -375,6 +375,33 @@ def test_a_server_of_another_ca_is_refused_in_words(https: int, authority: Path)
             client.call("getVersion")
     assert "localhost" in str(caught.value) and "certificate" in str(caught.value).lower()
     assert "HTTPSConnectionPool" not in str(caught.value)
+
+
+def test_a_pinned_transport_goes_where_it_is_told_and_verifies_by_the_name(
+    https: int, authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **more: object) -> None:
+        raise AssertionError("a name was resolved, or a further connection made")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    pinned = HttpTransport(client_context(authority / "ours"), 10.0, [(socket.AF_INET, ("127.0.0.1", https))])
+    with contextlib.closing(pinned):
+        status, kind, _ = pinned.send("https://localhost:1/", b"<x/>", "text/xml")
+        assert (status, kind) == (500, "text/xml")
+        with pytest.raises(ServiceUnreachable, match="is for another host name"):
+            pinned.send("https://catalogue.example.org:1/", b"<x/>", "text/xml")
+
+
+def test_a_pinned_transport_tells_what_keeps_it_from_a_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = server.getsockname()
+    pinned = HttpTransport(None, 10.0, [(socket.AF_INET, closed)])
+    with contextlib.closing(pinned), pytest.raises(ServiceUnreachable, match=r"Nothing listens on c\.example\.org"):
+        pinned.send("http://c.example.org/", b"<x/>", "text/xml")
+    with contextlib.closing(HttpTransport(None, 10.0, [])) as nowhere:
+        with pytest.raises(ServiceUnreachable, match="has no address"):
+            nowhere.send("http://c.example.org/", b"<x/>", "text/xml")
 
 
 def test_an_https_address_needs_a_context() -> None:
