@@ -90,31 +90,35 @@ class Catalogue:
 
         return self._changed(work)
 
-    def add_replica(self, name: str, url: str) -> str:
-        """Add a replica of a file that is there; a second time changes nothing.
+    def add_replicas(self, name: str, urls: Sequence[str]) -> str:
+        """Add replicas of a file that is there, all or none; those that it has already stay as they are.
 
-        :raises FileUnknown: there is no such file.
+        :raises FileUnknown: there is no such file.  :raises LogicalNameError: one of the URLs is no replica's.
+        :raises TooManyReplicas: beyond :data:`MAX_REPLICAS`.
         """
-        checked = check_replica(url)
+        checked = [check_replica(url) for url in urls]
 
         def work(connection: Connection) -> str:
             guid = _guid(connection, name)
-            _insert(connection, replicas, guid, "url", checked)
+            for url in checked:
+                _insert(connection, replicas, guid, "url", url)
             return guid
 
         return self._changed(work)
 
-    def remove_replica(self, name: str, url: str) -> str:
-        """Forget a replica.
+    def remove_replicas(self, name: str, urls: Sequence[str]) -> str:
+        """Forget replicas, all or none.
 
-        :raises FileUnknown: there is no such file, or it has no such replica.
+        :raises FileUnknown: there is no such file, or it does not have one of these replicas.
         """
+        wanted = tuple(dict.fromkeys(urls))
 
         def work(connection: Connection) -> str:
             guid = _guid(connection, name)
-            done = connection.execute(replicas.delete().where(replicas.c.guid == guid, replicas.c.url == url))
-            if not done.rowcount:
-                raise FileUnknown(name, f"it has no replica {url}")
+            for url in wanted:
+                done = connection.execute(replicas.delete().where(replicas.c.guid == guid, replicas.c.url == url))
+                if not done.rowcount:
+                    raise FileUnknown(name, f"it has no replica {url}")
             return guid
 
         return self._changed(work)

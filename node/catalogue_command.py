@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument("lfn", metavar="LFN", help="lfn:/grid/vo/file")
     sub.add_argument("urls", metavar="URL", nargs="*", help="srm://host/path, sfn://host/path or a host")
     sub.add_argument("--guid", metavar="GUID", help="the file's GUID (a new one)")
-    sub = verbs.add_parser("replica", help="add replicas of a file that is there")
+    sub = verbs.add_parser("replica", help="add replicas of a file that is there, all or none")
     sub.add_argument("name", metavar="NAME", help="lfn:… or guid:…")
     sub.add_argument("urls", metavar="URL", nargs="+", help="srm://host/path, sfn://host/path or a host")
     sub = verbs.add_parser("alias", help="give a file one more logical name")
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true", help="print one JSON list")
     sub = verbs.add_parser("remove", help="remove a logical name (with the last one the file goes) or replicas")
     sub.add_argument("name", metavar="NAME", help="lfn:… or guid:… (all names)")
-    sub.add_argument("urls", metavar="URL", nargs="*", help="remove these replicas alone")
+    sub.add_argument("urls", metavar="URL", nargs="*", help="remove these replicas alone, all or none")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -80,9 +80,8 @@ def _done(catalogue: Catalogue, options: argparse.Namespace) -> list[CatalogueEn
         catalogue.remove(options.name)
         print(f"removed {options.name}")
         return []
-    change = catalogue.add_replica if options.verb == "replica" else catalogue.remove_replica
-    guids = [change(options.name, url) for url in options.urls]
-    return [catalogue.entry(f"guid:{guids[0]}")]
+    change = catalogue.add_replicas if options.verb == "replica" else catalogue.remove_replicas
+    return [catalogue.entry(f"guid:{change(options.name, options.urls)}")]
 
 
 def _found(catalogue: Catalogue, name: str) -> list[CatalogueEntry]:

@@ -28,7 +28,7 @@ def files(tmp_path):
 
 def test_a_file_has_names_and_replicas_in_the_order_of_their_coming(files):
     guid = files.register("lfn:/grid/vo/a", GUID, [THERE])
-    assert files.add_replica("lfn:/grid/vo/a", HERE) == guid == GUID
+    assert files.add_replicas("lfn:/grid/vo/a", [HERE]) == guid == GUID
     files.add_alias(f"guid:{GUID}", "lfn:a")
     for name in ("lfn:/grid/vo/a", "/grid/vo/a", "lfn:a", f"guid:{GUID.upper()}", HERE):
         entry = files.entry(name)
@@ -38,7 +38,7 @@ def test_a_file_has_names_and_replicas_in_the_order_of_their_coming(files):
 def test_repeating_a_change_changes_nothing(files):
     for _ in range(2):
         files.register("lfn:a", GUID, [HERE])
-        files.add_replica("lfn:a", HERE)
+        files.add_replicas("lfn:a", [HERE])
         files.add_alias("lfn:a", "lfn:b")
     assert files.register("lfn:a") == GUID
     assert files.entry("lfn:b").replicas == (HERE,) and len(files.listing()) == 1
@@ -70,13 +70,14 @@ def test_a_file_goes_with_its_last_name(files):
 
 
 def test_what_is_not_there_cannot_be_changed(files):
-    for change in (files.remove, lambda name: files.add_replica(name, HERE), lambda name: files.add_alias(name, "x")):
+    changes = (files.remove, lambda name: files.add_replicas(name, [HERE]), lambda name: files.add_alias(name, "x"))
+    for change in changes:
         with pytest.raises(FileUnknown, match="lfn:none"):
             change("lfn:none")
     files.register("lfn:a", GUID, [HERE])
     with pytest.raises(FileUnknown, match="no replica"):
-        files.remove_replica("lfn:a", THERE)
-    files.remove_replica("lfn:a", HERE)
+        files.remove_replicas("lfn:a", [THERE])
+    files.remove_replicas("lfn:a", [HERE, HERE])
     assert files.entry("lfn:a").replicas == ()
 
 
@@ -85,6 +86,22 @@ def test_a_refused_change_leaves_nothing_behind(files, monkeypatch):
     with pytest.raises(TooManyReplicas):
         files.register("lfn:a", GUID, [HERE, THERE, "se3"])
     assert files.listing() == []
+
+
+def test_several_replicas_come_and_go_together_or_not_at_all(files, monkeypatch):
+    files.register("lfn:a", GUID, [HERE])
+    with pytest.raises(LogicalNameError):
+        files.add_replicas("lfn:a", [THERE, "not a host"])
+    monkeypatch.setattr(catalogue, "MAX_REPLICAS", 3)
+    with pytest.raises(TooManyReplicas):
+        files.add_replicas("lfn:a", [THERE, "se3", "se4"])
+    with pytest.raises(FileUnknown, match="no replica sfn://se2"):
+        files.remove_replicas("lfn:a", [HERE, THERE])
+    assert files.entry("lfn:a").replicas == (HERE,)
+    files.add_replicas("lfn:a", [HERE, THERE, "se3", THERE])
+    assert files.entry("lfn:a").replicas == (HERE, THERE, "se3")
+    files.remove_replicas("lfn:a", ["se3", HERE])
+    assert files.entry("lfn:a").replicas == (THERE,)
 
 
 def test_listing_takes_the_beginning_literally(files):

@@ -48,6 +48,17 @@ def test_what_is_wrong_is_told_in_one_sentence(capsys, root):
     assert wrong.value.code == 2
 
 
+def test_several_replicas_are_changed_together_or_not_at_all(capsys, root):
+    told(capsys, root, "add", "lfn:several", HERE)
+    assert "a replica is srm://host/path" in told(capsys, root, "replica", "lfn:several", THERE, "not a host", code=1)
+    assert "it has no replica" in told(capsys, root, "remove", "lfn:several", HERE, THERE, code=1)
+    (entry,) = json.loads(told(capsys, root, "list", "--json", "lfn:several"))
+    assert entry["replicas"] == [HERE]
+    assert THERE in told(capsys, root, "replica", "lfn:several", THERE, "se3.example.org")
+    assert told(capsys, root, "remove", "lfn:several", HERE, THERE).splitlines()[2:] == ["    se3.example.org"]
+    told(capsys, root, "remove", "lfn:several")
+
+
 def test_a_file_is_not_removed_by_the_name_of_a_replica(capsys, root):
     told(capsys, root, "add", "lfn:kept", HERE)
     assert "lfn:… or guid:…" in told(capsys, root, "remove", HERE, code=1)
