@@ -39,7 +39,7 @@ def access_of(ex: Examination) -> Access:
             if len(places) and judge((rule,), user).rule is not None:
                 denying.append(rule)
                 denied |= ex.vocabulary.elements.having(places)
-        elif len(places) and (kind == "VOMS:" or kind.startswith("VO:")):
+        elif len(places) and (kind == "VOMS:" or kind.startswith("VO:")) and not judge((rule,), user).allowed:
             rules[rule] = int(ex.vocabulary.elements.having(places).sum())
             would[rule] = int(ex.vocabulary.elements.having(places[fit[places]]).sum())
     own = _own(ex, fit)

@@ -78,7 +78,7 @@ class Examination:
             self.asked = self.asked & data.mask
         asked = self._terms(everywhere)
         asked += [(each, self.where(each.expr)) for each in (Clause(t, "wms") for t in job.conjuncts(wms_requirements))]
-        asked.append((Clause(job.rank, "rank"), self.ranks(job.rank)[1]))
+        asked.append((Clause(job.rank, "rank"), self._ranking[1]))
         self.conditions: list[Clause] = [clause for clause, _ in asked]
         self.holds: list[Mask] = [holds for _, holds in asked]
 
@@ -93,13 +93,13 @@ class Examination:
             return []
         asked: list[tuple[Clause, Mask]] = []
         together = everywhere
+        whole = self.where(requirements)
         for clause in clauses_of(self.job):
+            if self.overdue:
+                return [(Clause(requirements, "late"), whole)]
             holds = self.where(clause.expr)
             together = together & holds
             asked.append((clause, holds))
-            if self.overdue:
-                return [(Clause(requirements, "late"), self.where(requirements))]
-        whole = self.where(requirements)
         if (together & ~whole).any():
             asked.insert(0, (Clause(requirements, "cost"), whole))
         return asked
@@ -122,6 +122,11 @@ class Examination:
     def ranks(self, expr: Expr, ad: ClassAd | None = None) -> tuple[npt.NDArray[np.float64], Mask]:
         """The numbers that an expression is, and where it is one."""
         return self.table.numbers(ad if ad is not None else self.job.ad, expr, **self._sources)
+
+    @cached_property
+    def _ranking(self) -> tuple[npt.NDArray[np.float64], Mask]:
+        """What the job's own Rank is."""
+        return self.ranks(self.job.rank)
 
     def value(self, expr: Expr, place: int) -> Value:
         """What an expression of the job is on one record."""
@@ -190,7 +195,7 @@ class Examination:
         self, mask: Mask, most: int, rank: Expr | None = None, ad: ClassAd | None = None
     ) -> list[tuple[str, float]]:
         """The elements of a mask with the highest rank, the best first."""
-        values, numeric = self.ranks(rank if rank is not None else self.job.rank, ad)
+        values, numeric = self._ranking if rank is None else self.ranks(rank, ad)
         places = np.flatnonzero(mask & numeric)
         found: dict[str, float] = {}
         for place in places[np.argsort(-values[places], kind="stable")]:

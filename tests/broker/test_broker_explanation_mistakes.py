@@ -52,3 +52,9 @@ def test_an_error_to_the_left_of_a_true_side_is_told_and_mended() -> None:
 
 def test_a_side_that_is_only_false_is_no_mistake() -> None:
     assert explained('other.Os == "plan9" || other.Memory > 4096').mistakes == ()
+
+
+def test_a_number_in_quotes_that_no_job_can_hold_is_told_without_a_proposal() -> None:
+    found = explained('other.Memory >= "99999999999999999999"')
+    assert [each.meant for each in found.mistakes] == [""]
+    assert found.changes[0].requirements == "true"

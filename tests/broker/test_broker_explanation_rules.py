@@ -208,3 +208,65 @@ def test_requirements_whose_terms_there_was_no_time_to_ask_are_not_said_to_be_to
     (condition,) = conditions_of(ex, {})
     assert (condition.text, condition.whose, condition.failed) == (job.requirements.text(), "job", 1)
     assert condition.remarks == ("there was no time to look at the terms of the Requirements one by one",)
+
+
+def test_a_change_counts_those_that_are_nearest_to_the_data_alone() -> None:
+    ids = [f"h{n}:1/cream-fork-q" for n in range(4)]
+    records = [CeRecord(each, each, parse("[Memory = 2]"), ("VO:vo",), "h") for each in ids]
+    snapshot = Snapshot(tuple(records))
+    job = Job(parse("[Requirements = other.Memory >= 3; Rank = 0]"))
+    (change,) = explain(job, snapshot, USER, wms_requirements=None, data=Near(snapshot)).changes
+    assert (change.matches, [each.ce_id for each in change.best]) == (1, ["h0:1/cream-fork-q"])
+
+
+def test_a_near_miss_by_a_number_that_means_nobody_knows_says_so() -> None:
+    record = CeRecord("h:1/cream-fork-q", "h:1/cream-fork-q", parse("[Waiting = 444444]"), ("VO:vo",), "h")
+    job = Job(parse("[Requirements = other.Waiting < 10; Rank = 0]"))
+    (condition,) = explain(job, Snapshot((record,)), USER, wms_requirements=None).conditions
+    assert [each.found for each in condition.near] == ["444444 (unknown)"]
+
+
+def test_time_and_chance_are_asked_once_so_that_all_numbers_are_of_one_moment() -> None:
+    asked: list[float] = []
+
+    def rising() -> float:
+        asked.append(len(asked) / 10)
+        return asked[-1]
+
+    record = CeRecord("h:1/cream-fork-q", "h:1/cream-fork-q", parse("[Cpus = 1]"), ("VO:vo",), "h")
+    terms = "other.Cpus >= 0 && random() < 0.05 && random() + other.Cpus < 1.05 && real(time()) < 0.05"
+    job = Job(parse(f"[Requirements = {terms}; Rank = random()]"))
+    found = explain(job, Snapshot((record,)), USER, wms_requirements=None, clock=rising, rng=lambda: 0.0)
+    assert (found.matches, len(asked)) == (1, 1)
+    asked.clear()
+    found = explain(job, Snapshot((record,)), USER, wms_requirements=None, clock=lambda: 0.0, rng=rising)
+    assert (found.matches, len(asked)) == (1, 1)
+
+
+def test_elements_with_a_deny_rule_and_closed_ones_are_told_apart_from_those_that_would_match() -> None:
+    rules = {
+        "denies": ("DENY:/vo", "VO:vo"), "denies-too": ("DENY:/vo", "DENY:/CN=Ada", "VO:vo"),
+        "closed": ("VO:x",), "open": ("VO:x",), "ours": ("VO:vo",),
+    }  # fmt: skip
+    states = {"closed": "Closed"}
+    records = [
+        CeRecord(name, name, parse(f'[GlueCEStateStatus = "{states.get(name, "Production")}"]'), own, "h")
+        for name, own in rules.items()
+    ]
+    job = Job(parse("[Requirements = true; Rank = 0]"))
+    user = User("/CN=Ada", (Fqan.parse("/vo"),))
+    access = explain(job, Snapshot(tuple(records)), user, wms_requirements=None).access
+    assert (access.refused, access.denied, access.would_match) == (4, 2, 3)
+    assert [(each.rule, each.elements, each.would_match) for each in access.openings] == [("VO:x", 2, 1)]
+
+
+def test_the_requirements_are_asked_once_more_than_the_match_asks_them_at_the_most() -> None:
+    record = CeRecord("h:1/cream-fork-q", "h:1/cream-fork-q", parse("[Cpus = 1]"), ("VO:vo",), "h")
+    job = Job(parse("[Requirements = other.Cpus > 1 && other.Cpus > 2; Rank = other.Cpus]"))
+    ex = Examination(job, Snapshot((record,)), USER, wms_requirements=None, patience=-1.0)
+    asked: list[object] = []
+    ex.table.where = lambda ad, expr, **_: asked.append(expr)  # type: ignore[method-assign]
+    ex.table.numbers = lambda ad, expr, **_: asked.append(expr)  # type: ignore[method-assign]
+    assert [each.whose for each in ex.conditions] == ["late", "rank"]
+    ex.best(ex.matching, 3)
+    assert asked == []
