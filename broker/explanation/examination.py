@@ -28,8 +28,8 @@ from jdl.tree import ClassAd, Expr
 from jdl.values import Value
 
 PATIENCE: Final = 2.0
-"""Seconds after which nothing more is looked for; a usual explanation takes milliseconds, and none may hold the broker
-for what a user can write."""
+"""Seconds of processor time after which nothing more is looked for; a usual explanation takes milliseconds, and none may
+hold the broker for what a user can write.  What others do on the machine must not make an explanation a worse one."""
 
 
 class Examination:
@@ -57,7 +57,7 @@ class Examination:
         success: Success | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        self._until = time.monotonic() + patience
+        self._until = time.thread_time() + patience
         moment, drawn = clock(), rng()
         self._sources: Any = {"clock": lambda: moment, "rng": lambda: drawn, "success": success}
         self.job = job
@@ -107,7 +107,7 @@ class Examination:
     @property
     def overdue(self) -> bool:
         """Whether so much time has been spent that only what is needed is still looked at."""
-        return time.monotonic() > self._until
+        return time.thread_time() > self._until
 
     # -- evaluation --------------------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from broker.explanation import explain, lines, reason, same_reason
+from broker.explanation.examination import Examination
+from broker.explanation.findings import conditions_of
 from broker.explanation.likeness import MAX_WORD
 from broker.explanation.vocabulary import vocabulary_of
 from broker.matchmaker import Job
@@ -242,8 +244,11 @@ def test_requirements_that_cost_too_much_are_told_as_such(three: Snapshot) -> No
     terms = " && ".join(f"A{number}" for number in range(40))
     deep = "".join(f"A{number} = B == B && B == B;" for number in range(40))
     loop = "B = " + " + ".join(["other.GlueHostMainMemoryRAMSize"] * 20_000) + ";"
-    found = told(three, terms, more=deep + loop)
-    assert any("takes more steps than it may" in each for each in found)
+    job = Job(parse(f"[Requirements = {terms}; Rank = 1; {deep}{loop}]"))
+    conditions = conditions_of(Examination(job, three, ADA, patience=1e6), {})
+    assert ("the evaluation of the whole Requirements takes more steps than it may",) in [
+        each.remarks for each in conditions
+    ]
 
 
 def test_with_nothing_known_the_sources_problems_are_told() -> None:

@@ -17,7 +17,7 @@ from lxml import etree
 
 MEMORY = 256 << 20
 SOON = 1.0
-PATIENCE = 10.0  # an explanation looks for what would help for two seconds at the most
+PATIENCE = 30.0  # an explanation looks for what would help for two seconds of a processor's time at the most
 BEGIN = f'<s:Envelope xmlns:s="{SOAP}" xmlns:w="{WMP}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 ENC = 'xmlns:e="http://schemas.xmlsoap.org/soap/encoding/" xmlns:xsd="http://www.w3.org/2001/XMLSchema"'
 PROTOCOL = "<jobId>https://localhost:9000/aaaaaaaaaaaaaaaaaaaaaa</jobId><protocol>https</protocol>"
