@@ -28,8 +28,8 @@ from jdl.tree import ClassAd, Expr
 from jdl.values import Value
 
 PATIENCE: Final = 2.0
-"""Seconds of processor time after which nothing more is looked for; a usual explanation takes milliseconds, and none may
-hold the broker for what a user can write.  What others do on the machine must not make an explanation a worse one."""
+"""Seconds of processor time after which nothing more is looked for; a usual explanation takes milliseconds, and none
+may hold the broker for what a user can write.  What others do on the machine must not make an explanation a worse one."""
 
 
 class Examination:
