@@ -29,7 +29,7 @@ from jdl.values import Value
 
 PATIENCE: Final = 2.0
 """Seconds of processor time after which nothing more is looked for; a usual explanation takes milliseconds, and none
-may hold the broker for what a user can write.  What others do on the machine must not make an explanation a worse one."""
+may hold the broker for what a user can write.  What else runs on the machine must not make an explanation worse."""
 
 
 class Examination:
