@@ -216,7 +216,8 @@ class Directory:
     def search(self, base: Node, scope: int, wanted: Filter) -> Steps[Iterator[Node]]:
         """The nodes within the scope that the filter selects, each before those below it."""
         tree, nodes = self._tree(base), self.below(base, scope)
-        if len(nodes) * FEW < len(tree.nodes) or scope in (BASE, ONE_LEVEL):
+        few = len(nodes) * FEW < len(tree.nodes)
+        if few or scope in (BASE, ONE_LEVEL) or base in (self.root, self.subschema):
             found, _ = yield from sets(wanted, FewNodes(nodes, self.schema))
             return itertools.compress(nodes, flags(found, len(nodes)))
         found, _ = yield from sets(wanted, tree.indexes)
@@ -236,6 +237,7 @@ class Directory:
             tree.nodes[key].entry.dn
             for tree in (self._main, self._beside)
             for key in tree.shape.children.get((), ())
+            if key in tree.nodes
         ]
         operational = {
             "namingContexts": contexts,

@@ -116,8 +116,10 @@ def _run_interlogger(settings: Settings, bell: Path) -> int:
 
 
 def _run_bdii(settings: Settings, bell: Path) -> int:
+    from grid.collector import settle
     from infosys import bdii
 
+    settle()
     return _until_stopped(lambda stop: bdii.run(settings.bdii, stop), bell)
 
 

@@ -96,6 +96,16 @@ def test_a_search_finds_what_its_filter_means(base: str, scope: int, wanted: Fil
     assert len(got) == len(expected)
 
 
+@pytest.mark.parametrize("indexed", [False, True])
+@pytest.mark.parametrize(("base", "scope", "number"), [("", 0, 1), ("cn=subschema", 2, 1), ("cn=subschema", 3, 0)])
+def test_the_root_and_the_subschema_are_searched_in_an_empty_tree_too(
+    base: str, scope: int, number: int, indexed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "FEW", 1 if indexed else 10**9)
+    for tree in (TREE, Directory()):
+        assert len(found(tree, base, scope, Present("objectClass"))) == number
+
+
 def test_entries_come_after_those_above_them_and_with_those_below_them() -> None:
     order = [names.key(dn) for dn in found(TREE, "o=grid", messages.SUBTREE, Present("objectClass"))]
     places = {key: place for place, key in enumerate(order)}
@@ -103,6 +113,14 @@ def test_entries_come_after_those_above_them_and_with_those_below_them() -> None
         assert all(places[key[start:]] < place for start in range(1, len(key)) if key[start:] in places)
         family = [at for other, at in places.items() if other[len(other) - len(key) :] == key]
         assert sorted(family) == list(range(place, place + len(family)))
+
+
+def test_an_entry_below_nothing_is_found_by_its_own_name() -> None:
+    tree = Directory([Entry.of("cn=a,cn=nobody,cn=nowhere", {"cn": "a"}), Entry.of("o=grid", {"o": "grid"})])
+    assert found(tree, "cn=a,cn=nobody,cn=nowhere", messages.SUBTREE, Present("cn")) == ["cn=a,cn=nobody,cn=nowhere"]
+    assert tree.find("cn=nowhere") is None
+    assert b"nowhere" not in tree.root.operational["namingcontexts"]
+    assert found(tree, "o=grid", messages.SUBTREE, Present("objectClass")) == []
 
 
 @given(st.sets(st.integers(0, 300)))

@@ -45,6 +45,7 @@ def test_ldapsearch_finds_what_is_published(server: LdapServer, grid: list[Entry
         ("one", RESOURCE, 4),
         ("sub", RESOURCE, 7),
         ("children", "o=grid", 7),
+        *(("sub", "cn=Subschema", 1), ("one", "cn=Subschema", 0), ("children", "cn=Subschema", 0)),
         ("one", "GlueClusterUniqueID=CE.example.org, Mds-Vo-Name=RESOURCE,o=grid", 1),
         ("sub", "GlueClusterUniqueID=ce.example.org,mds-vo-name=resource,o=grid", 2),
     ],
