@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import socket
 import subprocess
@@ -169,13 +170,16 @@ def test_the_row_of_waiting_requests_is_bounded(client: socket.socket, server: L
     assert len(connection._waiting) == MAX_WAITING + 1
 
 
-def test_a_client_that_waits_for_an_answer_is_not_idle(ended: threading.Event, grid: list[Entry]) -> None:
-    with LdapServer("127.0.0.1:0", limits=ServerLimits(idle_seconds=0.3)) as server:
-        server.publish(grid)
-        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
-            client.sendall(search(2, ENDLESS, seconds=1))
-            assert codes(received_until(client, (2, DONE))) == [(2, DONE, messages.TIME_LIMIT_EXCEEDED)]
-            assert client.recv(10) == b""  # and idle afterwards
+def test_a_client_that_waits_for_an_answer_is_not_idle(
+    client: socket.socket, server: LdapServer, ended: threading.Event
+) -> None:
+    (connection,) = server._connections.values()
+    connection._limits = dataclasses.replace(connection._limits, idle_seconds=0.05)
+    client.sendall(ABANDON_2[:-1] + b"\x09")  # of nothing: it is waited for the next request anew
+    assert not ended.wait(0.5)
+    client.sendall(CANCEL_2)
+    assert codes(received_until(client, (3, EXTENDED))) == [(2, DONE, messages.CANCELED), (3, EXTENDED, 0)]
+    assert client.recv(10) == b""  # and idle afterwards
 
 
 def test_no_search_lasts_longer_than_the_server_allows(ended: threading.Event, grid: list[Entry]) -> None:
