@@ -286,6 +286,45 @@ def test_more_jobs_never_make_an_element_look_better(numbers, jobs) -> None:
             assert many.value(name) >= few.value(name)
 
 
+def test_a_rank_that_likes_crowds_draws_no_crowd(desk) -> None:
+    """Jobs on top make no element better than the picture has it, in a roulette neither."""
+    crowd = "FuzzyRank = true; fuzzy_factor = 1000; Rank = other.GlueCEStateRunningJobs;"
+    both = [free(name, 100, GlueCEStateRunningJobs=0) for name in ("a", "b")]
+    for number in range(5):
+        desk.traffic.sent(both[0].ce_id, f"early{number}", 1)
+    places = desk.send(60, crowd, *both)
+    assert places["a"] > 10 and places["b"] > 10
+
+
+def test_two_views_of_an_element_have_each_their_own_rank_with_our_jobs_on_top(desk) -> None:
+    first, second = (
+        replace(free("a", slots, Base=base), key=f"a:8443/cream-fork-q/{base}") for base, slots in ((2, 1), (1, 5))
+    )
+    job = Job(parse("[Rank = other.Base - (other.GlueCEStateFreeJobSlots == 0 ? 100 : 0);]"))
+    desk.traffic.sent(first.ce_id, "early", 1)
+    result, memo = match(job, Snapshot((first, second)), ADA), {}
+    for _ in range(10):
+        chosen = desk.chooser.choose(job, result, desk.now - 60, memo).candidate
+        assert (chosen.record, chosen.rank) == (second, 1)
+
+
+def test_a_job_that_ends_gives_its_slot_back_to_those_that_are_alike(desk) -> None:
+    job, only = Job(parse("[Rank = other.GlueCEStateFreeJobSlots;]")), free("a", 10)
+    result, memo = match(job, Snapshot((only,)), ADA), {}
+
+    def rank() -> float:
+        chosen = desk.chooser.choose(job, result, desk.now - 60, memo).candidate
+        return chosen.rank
+
+    for number in (1, 2, 3):
+        desk.traffic.sent(only.ce_id, f"job{number}", 1)
+    assert rank() == 7
+    desk.traffic.ended("job2")
+    assert rank() == 8
+    desk.traffic.ended("job1")
+    assert rank() == 9
+
+
 def test_a_rank_that_our_jobs_make_no_number_is_none(desk) -> None:
     """As it is none in the picture: an element is filled by it, and not the best."""
     for nothing in ('real("NaN")', 'real("INF")'):
