@@ -20,7 +20,7 @@ from grid import memory
 from grid.errors import InternalFailure
 from infosys import names
 from infosys.ad_writer import AdWriter
-from infosys.ce_ads import Assembly, assemble, site_level
+from infosys.ce_ads import Assembly, assemble, local_id, site_level, view_keys
 from infosys.client import MAX_ENTRIES, LdapSource
 from infosys.entry import Entry
 from infosys.errors import NameSyntaxError, ProtocolError, SourceFailure
@@ -275,25 +275,25 @@ def _states(order: Order) -> Iterator[Parcel]:
     desk = _Desk(order, None)
     began = time.monotonic()
     writer = AdWriter(glue(), glue())
-    elements: dict[names.Key, ClassAd] = {}
-    views: list[tuple[names.Key, Entry]] = []
+    elements: dict[names.Key, tuple[str, ClassAd]] = {}
+    views: dict[names.Key, list[Entry]] = {}
     found: list[tuple[str, Values]] = []
     for entry in desk.ask("states", _CHANGING, STATE, scope=SUBTREE):
         key = _key(entry)
         if key[:1] and key[0].startswith("glueceuniqueid="):
             if order.holders.get(key[0].partition("=")[2]) == site_level(key):
-                elements[key] = writer.ad(entry)
-                found.append((names.parse(entry.dn)[0][0][1], _values(elements[key])))
+                ce_id, ad = names.parse(entry.dn)[0][0][1], writer.ad(entry)
+                elements[key] = ce_id, ad
+                found.append((ce_id, _values(ad)))
         elif len(key) > 1:
-            views.append((key, entry))
+            views.setdefault(key[1:], []).append(entry)
     read = time.monotonic() - began
-    for key, entry in views:
-        element = elements.get(key[1:])
-        if element is not None:
-            own = element.copy()
+    for key, (ce_id, ad) in elements.items():
+        keys = view_keys(ce_id, map(local_id, views.get(key, ())))
+        for entry in views.get(key, ()):
+            own = ad.copy()
             writer.fill(own, entry)
-            (_, view), (_, ce_id) = (component[0] for component in names.parse(entry.dn)[:2])
-            found.append((f"{ce_id}/{view.removeprefix('/')}", _values(own)))
+            found.append((keys[local_id(entry)], _values(own)))
     yield "head", len(found)
     for start in range(0, len(found), PARCEL * 10):
         yield "states", dict(found[start : start + PARCEL * 10])

@@ -209,16 +209,13 @@ class _Assembler:
             # a denial that a view repeats for its own users holds for those without a view all the same
             records.append(self._record(ce_id, ce_id, ad, (*granted, *denials), site))
         denied = tuple(rule for rule in denials if rule not in covered)
+        named = view_keys(ce_id, [local_id(view) for view in shelf.views.get(key, ())])
         for view in views:
-            local = names.parse(view.dn)[0][0][1]
             own = ad.copy()
             self._writer.fill(own, view, skip=("GlueChunkKey", "GlueForeignKey"))
             # what the element denies and no view takes over is denied by all of it
             admitted = tuple(dict.fromkeys((*_rules_of(view), *denied)))
-            name = f"{ce_id}/{local.removeprefix('/')}"
-            if any(each.key == name for each in records):
-                name = f"{ce_id}/{local}"  # a VO and the VO's group are two views
-            records.append(self._record(name, ce_id, own, admitted, site))
+            records.append(self._record(named[local_id(view)], ce_id, own, admitted, site))
         return records
 
     def _cluster(self, key: names.Key, entry: Entry, shelf: _Shelf) -> Entry | None:
@@ -276,6 +273,25 @@ def _rules_of(entry: Entry) -> tuple[str, ...]:
 
 def _denies(rule: str) -> bool:
     return rule[:5].upper() == "DENY:"
+
+
+def local_id(view: Entry) -> str:
+    """The name of a VO view below its element."""
+    return names.parse(view.dn)[0][0][1]
+
+
+def view_keys(ce_id: str, local_ids: Iterable[str]) -> dict[str, str]:
+    """The keys of an element's views by their local ids.
+
+    A leading ``/`` is left out, unless another view has the same name without it: a VO and the VO's group are two
+    views.  So a key depends on which views there are and not on their order.
+    """
+    known = set(local_ids)
+    return {each: f"{ce_id}/{_plain(each) if _plain(each) not in known - {each} else each}" for each in known}
+
+
+def _plain(local_id: str) -> str:
+    return local_id.removeprefix("/")
 
 
 def site_level(key: names.Key) -> names.Key:

@@ -250,6 +250,7 @@ def test_jobs_are_alike_when_all_that_decides_is_equal():
     assert key(one) != key(one + "ShortDeadlineJob = true;")
     assert key(one) != key(one + "CpuNumber = 2;")
     assert key(one) != key(one + "FuzzyRank = true;")
+    assert key(one + "FuzzyRank = true;") != key(one + "FuzzyRank = true; fuzzy_factor = 5;")
     assert key(one) != key(one + 'SubmitTo = "x";')
     indirect = "Requirements = A; A = B && other.x; B = C > 1; C = "
     assert key(indirect + "1;") != key(indirect + "2;")
@@ -280,6 +281,27 @@ def test_nodes_of_a_collection_are_matched_once_and_spread(make_world, element):
         until(world, job, Phase.RUNNING)
     assert [len(ce.jobs) for ce in world.ces] == [5, 5, 5, 5]
     assert world.planner._placements._matches.hits == 19
+
+
+def test_who_is_refused_gets_nothing_of_what_was_found_for_another_user(world):
+    """Though their jobs are alike to the letter; nor does the other one hear his reason."""
+    one = world.submit("a")
+    stranger = world.submit("b", owner="/O=Grid/CN=Eve", fqans=("/other",))
+    groups = world.submit("c", fqans=("/else/group",))
+    assert world.step(one).phase is Phase.RUNNING
+    assert world.step(stranger).phase is Phase.WAITING
+    assert world.step(groups).phase is Phase.WAITING
+    assert "(/other)" in world.get(stranger).reason and "(/else/group)" in world.get(groups).reason
+
+
+def test_a_second_attempt_is_not_alike_to_a_first_one(world):
+    request = world.get(world.submit("a"))
+    place = world.planner._placements.place
+    assert place(request).candidate.ce_id == ONE
+    again = replace(request, tried_hosts=("one.example.org",))
+    for _ in range(3):
+        assert place(again).candidate.ce_id == TWO
+    assert place(request).candidate.ce_id == ONE
 
 
 def test_nodes_that_differ_in_what_matters_are_not_taken_for_alike_whatever_they_call_significant(world):

@@ -95,6 +95,39 @@ def test_a_look_at_states_makes_only_changed_records_anew(bdii: LdapServer) -> N
             assert list(new.ad) == list(old.ad)
 
 
+@pytest.mark.parametrize("order", [("vo", "/vo"), ("/vo", "vo")])
+def test_a_vo_and_its_group_keep_each_their_own_state(
+    bdii: LdapServer, grid: list[Entry], order: tuple[str, ...]
+) -> None:
+    """Their views' names differ by a slash alone; and a view may spell its element's name in its own way."""
+    above = next(entry for entry in grid if entry.is_a("GlueCE"))
+    ce_id, rest = above.dn.partition("=")[2].split(",", 1)
+
+    def published(free: dict[str, int]) -> list[Entry]:
+        views = [
+            Entry.of(
+                f"GlueVOViewLocalID={name},GlueCEUniqueID={ce_id.upper()},{rest}",
+                {
+                    "objectClass": ["GlueCETop", "GlueVOView", "GlueCEAccessControlBase", "GlueCEState"],
+                    "GlueVOViewLocalID": [name],
+                    "GlueCEAccessControlBaseRule": ["VO:vo" if name == "vo" else "VOMS:/vo"],
+                    "GlueCEStateFreeJobSlots": [str(free[name])],
+                },
+            )
+            for name in order
+        ]
+        return [*grid, *views]
+
+    bdii.publish(published({"vo": 1, "/vo": 2}))
+    with market(bdii) as shop:
+        bdii.publish(published({"vo": 11, "/vo": 22}))
+        kinds = bought(shop)
+        known = {record.key: record.ad for record in looked(shop).records}
+        assert kinds == [STATES]
+        assert known[f"{ce_id}/vo"].value("GlueCEStateFreeJobSlots") == 11
+        assert known[f"{ce_id}//vo"].value("GlueCEStateFreeJobSlots") == 22
+
+
 def test_a_look_at_states_asks_for_them_alone(bdii: LdapServer) -> None:
     with market(bdii) as shop:
         looked(shop)
