@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from broker.catalogue_address import Doorkeeper
-from broker.data import DataPlan, Replicas
+from broker.data import DataPlan, Replicas, Resolution
 from broker.errors import CatalogueRefused
 from broker.inputdata import DataRequest, InputFile, data_request
 from broker.job import Job
@@ -133,10 +133,27 @@ class Catalogues:
 
         :param owner: the user's DN.  :param proxy: the user's proxy; without it https addresses cannot be asked.
         """
+        found = self.resolve(job, owner, proxy)
+        return None if found is None else found.plan(snapshot)
+
+    def resolve(
+        self, job: Job, owner: str, proxy: Path | None, known: Resolution | None = None, good_for: float = 0.0
+    ) -> Resolution | None:
+        """What the catalogues say of the job's files; None for a job without data.
+
+        :param known: what they said before; it is taken again for ``good_for`` seconds after they answered.
+        """
+        if known is not None and self.left(known, good_for) > 0:
+            return known
         request = data_request(job)
         if request is None:
             return None
-        return DataPlan(request, self.replicas(request, owner, proxy), snapshot)
+        found = tuple(self.replicas(request, owner, proxy))
+        return Resolution(request, found, self._monotonic())
+
+    def left(self, known: Resolution, good_for: float) -> float:
+        """Seconds for which :meth:`resolve` still takes it."""
+        return max(0.0, known.answered_at + good_for - self._monotonic())
 
     def replicas(self, request: DataRequest, owner: str, proxy: Path | None = None) -> list[Replicas]:
         """The replicas of each file, in the request's order.  What goes wrong stands in :attr:`Replicas.problem`."""

@@ -41,6 +41,28 @@ class Replicas:
 
 
 @dataclass(frozen=True)
+class Resolution:
+    """What the catalogues said of all files of a job.
+
+    :ivar replicas: of each file, in the job's order.
+    :ivar answered_at: when they had answered, by a monotonic clock.
+    """
+
+    request: DataRequest
+    replicas: tuple[Replicas, ...]
+    answered_at: float
+
+    @property
+    def length(self) -> int:
+        """Characters that it keeps, roughly."""
+        return sum(len(each.file.name) + len(each.problem) + sum(map(len, each.urls)) for each in self.replicas)
+
+    def plan(self, snapshot: Snapshot) -> DataPlan:
+        """Where that is in this picture."""
+        return DataPlan(self.request, self.replicas, snapshot)
+
+
+@dataclass(frozen=True)
 class Place:
     """A storage element that has a replica.
 

@@ -16,7 +16,7 @@ from broker.bulk import Key, Matches, match_key, own_names
 from broker.candidates import Candidate, MatchResult
 from broker.catalogues import Catalogues
 from broker.choice import Chooser
-from broker.data import DataPlan
+from broker.data import DataPlan, Resolution
 from broker.errors import BrokerInfoFailed
 from broker.explanation import explain, reason
 from broker.forwarding import forwarding_of
@@ -47,6 +47,7 @@ class Placement:
     :ivar reason: why the request waits; it begins with a sentence of gLite's.
     :ivar until: when there may be one, seconds since 1970; None when nobody knows.
     :ivar kind: by what a request that waits is matched; None: it is looked at by its own period alone.
+    :ivar wait: after which the request is looked at again anyhow, in seconds.
     """
 
     candidate: Candidate | None = None
@@ -55,6 +56,7 @@ class Placement:
     reason: str = ""
     until: float | None = None
     kind: Kind | None = None
+    wait: float = 0.0
 
 
 class Placements:
@@ -75,18 +77,24 @@ class Placements:
         self._choosing = threading.Lock()
         self._chooser = Chooser(ledger.standings, ledger.traffic, self._wms_requirements, self._rng)
 
-    def place(self, request: Request) -> Placement:
+    def place(self, request: Request, known: Resolution | None = None) -> Placement:
         """Find an element; from then on the job counts as on its way there, until a step ends it elsewhere.
 
+        :param known: where the job's files were when it was looked at before; the catalogues are asked once in each
+            period of waiting.
         :raises GridError: when the description cannot be read (any more).
         """
         job, user, snapshot = Job(parse(request.ad)), user_of(request), self._supermarket.snapshot()
         key = match_key(job, self._wms_names)
-        kind = None if job.needs_data else Kind((key or str(request.job), user), job, user)
-        data = self._catalogues.plan(job, snapshot, request.owner, Path(request.proxy))
+        period = self._settings.match_retry_period
+        files = self._catalogues.resolve(job, request.owner, Path(request.proxy), known, period)
+        data = None if files is None else files.plan(snapshot)
+        kind = Kind((key or str(request.job), user), job, user, data=files)
+        wait = period if files is None else self._catalogues.left(files, period)
         result = self._result(key, job, user, snapshot, request.tried_hosts, data)
         if not result.candidates:
-            return Placement(reason=self._reason(key, job, user, snapshot, result.headline, data), kind=kind)
+            why = self._reason(key, job, user, snapshot, result.headline, data)
+            return Placement(reason=why, kind=kind, wait=wait)
         seen_at = snapshot.taken_at.timestamp() - self._settings.information_delay
         memo = self._matches.memo(key, user, snapshot)
         with self._choosing:  # who chooses next sees this job on its way: an element on trial gets one at a time
@@ -95,16 +103,16 @@ class Placements:
                 self._ledger.traffic.sent(choice.candidate.ce_id, str(request.job), job.slots)
         if choice.candidate is None:
             filled = any(each.until is None for each in choice.aside)
-            if kind is not None:
-                aside = choice.until is not None
-                kind = replace(kind, key=(kind.key, filled, aside), filled=filled, aside=aside)
-            return Placement(reason=f"{result.headline}; {choice.sentence()}", until=choice.until, kind=kind)
+            aside = choice.until is not None
+            kind = replace(kind, key=(kind.key, filled, aside), filled=filled, aside=aside, matched=True)
+            why = f"{result.headline}; {choice.sentence()}"
+            return Placement(reason=why, until=choice.until, kind=kind, wait=wait)
         chosen = choice.candidate
         if chosen.record is not None:
             try:
                 brokerinfo.write(job, chosen.record, snapshot, data)
             except BrokerInfoFailed as error:
-                return Placement(reason=f"BrokerHelper: {error.description}")
+                return Placement(reason=f"BrokerHelper: {error.description}", wait=period)
         told = self._for_the_lrms(job, chosen.record)
         jdl = adapt(job.ad, chosen.ce_id, request.sequence_code, told, brokerinfo.uri(job)).text()
         return Placement(chosen, jdl, kept(result, chosen, time.time()))

@@ -119,7 +119,7 @@ class Planner:
 
     def _plan(self, request: Request) -> Request | None:
         trail = self._trail(request)
-        self.waiting.remove(str(request.job))
+        kind = self.waiting.remove(str(request.job))
         if request.phase is Phase.QUEUED:
             trail.taken()
         if request.cancelling:
@@ -131,7 +131,7 @@ class Planner:
             self._abort(request, trail, hopeless)
             return None
         seen = self._supermarket.snapshot()
-        placement = self._placements.place(request)
+        placement = self._placements.place(request, None if kind is None else kind.data)
         choice = placement.candidate
         if choice is None:
             self._wait(request, trail, placement)
@@ -166,7 +166,7 @@ class Planner:
         if not stale and placement.reason != request.reason and may_tell(request, now):
             trail.pending(placement.reason)
             values = {"reason": placement.reason, "told": request.told + 1, "told_at": now}
-        again = now + self._settings.match_retry_period
+        again = now + placement.wait
         if placement.until is not None:
             # one is enough to try the element; when it is taken again the others are roused (broker.rouser)
             spread = 1.0 + len(self.waiting) / _WOKEN_PER_SECOND

@@ -14,6 +14,8 @@ from functools import partial
 from typing import Final
 
 from broker import queue
+from broker.candidates import Candidate
+from broker.data import DataPlan
 from broker.ledger import Ledger
 from broker.matchmaker import match
 from broker.supermarket import Snapshot
@@ -111,19 +113,33 @@ class Rouser:
                 log.info("%d kinds of waiting jobs were not compared with the new picture", len(kinds) - number)
                 break
             self._waiting.looked_at(kind)
-            if kind.filled or (changed.records and self._matches(kind, changed, snapshot)):
+            if kind.filled or self._matters(kind, snapshot, changed):
                 jobs += self._waiting.of(kind)
         return self._rouse(jobs)
 
-    def _matches(self, kind: Kind, changed: Snapshot, snapshot: Snapshot) -> bool:
+    def _matters(self, kind: Kind, snapshot: Snapshot, changed: Snapshot) -> bool:
         """Whether one of the changed elements matches; what the others say is known.
 
-        Where the user has chosen, all are asked: an element that has not changed is not one that nobody knows.
+        Where the user has chosen, all are asked: an element that has not changed is not one that nobody knows.  So are
+        they for a job with data: an element comes to match without a change of its own when a storage element is new.
+        Where some matched before and could not be sent to, it takes a changed one.
         """
-        asked = changed if kind.job.submit_to is None else snapshot
+        if kind.data is None:
+            asked = changed if kind.job.submit_to is None else snapshot
+            return bool(changed.records) and bool(self._matching(kind, asked, None))
+        if kind.matched and not changed.records:
+            return False
+        data = kind.data.plan(snapshot)
+        found = self._matching(kind, snapshot, data) if data.mask.any() else ()
+        if not kind.matched:
+            return bool(found)
+        keys = {record.key for record in changed.records}
+        return any(each.record is not None and each.record.key in keys for each in found)
+
+    def _matching(self, kind: Kind, asked: Snapshot, data: DataPlan | None) -> Sequence[Candidate]:
         success = self._ledger.standings.success
         demands = self._wms_requirements
-        return bool(match(kind.job, asked, kind.user, wms_requirements=demands, success=success).candidates)
+        return match(kind.job, asked, kind.user, wms_requirements=demands, success=success, data=data).candidates
 
     def _rouse(self, jobs: Sequence[str] | None) -> int:
         """:param jobs: None for all that wait because nothing matched."""

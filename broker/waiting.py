@@ -12,6 +12,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
+from broker.data import Resolution
 from broker.job import Job
 from infosys.access import User
 
@@ -19,6 +20,10 @@ MAX_KINDS: Final = 10_000
 """Kinds that are remembered; further requests are looked at by their own period alone."""
 MAX_WEIGHT: Final = 2_000_000
 """Nodes of the descriptions of all kinds together (:attr:`jdl.nodes.Expr.weight`), for the same reason."""
+MAX_LENGTH: Final = 40_000_000
+"""Characters of what catalogues said of the files of all kinds together, for the same reason."""
+MAX_LENGTH_OF_ONE: Final = 400_000
+"""The same of one job."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Kind:
     :ivar key: equal for jobs that are alike (:func:`broker.bulk.match_key`) and wait for the same, else of its own.
     :ivar filled: elements match, and the jobs sent meanwhile have filled them.
     :ivar aside: elements match, and are set aside.
+    :ivar matched: elements match, and none of them can be sent to now.
+    :ivar data: where the files of the job are.
     """
 
     key: Hashable
@@ -35,6 +42,13 @@ class Kind:
     user: User
     filled: bool = False
     aside: bool = False
+    matched: bool = False
+    data: Resolution | None = field(default=None, repr=False)
+
+    @property
+    def length(self) -> int:
+        """Characters of what is kept about files."""
+        return 0 if self.data is None else self.data.length
 
 
 @dataclass
@@ -53,6 +67,7 @@ class Waiting:
         self._groups: OrderedDict[Hashable, _Group] = OrderedDict()
         self._group_of: dict[str, _Group] = {}
         self._weight = 0
+        self._length = 0
 
     def add(self, request: str, kind: Kind) -> None:
         """The request waits; ``kind`` says by what it is matched now."""
@@ -60,17 +75,21 @@ class Waiting:
             self._remove(request)
             group = self._groups.get(kind.key)
             if group is None:
-                if len(self._groups) >= MAX_KINDS or self._weight + kind.job.ad.weight > MAX_WEIGHT:
+                weight, length = kind.job.ad.weight, kind.length
+                if len(self._groups) >= MAX_KINDS or self._weight + weight > MAX_WEIGHT:
                     return
-                self._weight += kind.job.ad.weight
+                if length > MAX_LENGTH_OF_ONE or self._length + length > MAX_LENGTH:
+                    return
+                self._weight += weight
+                self._length += length
                 group = self._groups[kind.key] = _Group(kind)
             group.requests.add(request)
             self._group_of[request] = group
 
-    def remove(self, request: str) -> None:
-        """The request waits no more."""
+    def remove(self, request: str) -> Kind | None:
+        """The request waits no more; by what it was matched, if that is remembered."""
         with self._lock:
-            self._remove(request)
+            return self._remove(request)
 
     def __len__(self) -> int:
         return len(self._group_of)
@@ -92,11 +111,13 @@ class Waiting:
             group = self._groups.get(kind.key)
             return sorted(group.requests) if group else []
 
-    def _remove(self, request: str) -> None:
+    def _remove(self, request: str) -> Kind | None:
         group = self._group_of.pop(request, None)
         if group is None:
-            return
+            return None
         group.requests.discard(request)
         if not group.requests:
             del self._groups[group.kind.key]
             self._weight -= group.kind.job.ad.weight
+            self._length -= group.kind.length
+        return group.kind

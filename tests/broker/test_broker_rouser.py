@@ -70,8 +70,8 @@ def test_a_new_element_rouses_the_jobs_that_it_fits_and_no_others(bench, element
 def test_a_picture_that_comes_while_a_job_is_matched_is_looked_at_too(bench, element, monkeypatch):
     world, place = bench.world, Placements.place
 
-    def late(placements, request):
-        placement = place(placements, request)
+    def late(placements, request, known):
+        placement = place(placements, request, known)
         assert bench.show(Snapshot(element("one.example.org"))) == 0
         return placement
 
