@@ -270,3 +270,22 @@ def test_the_requirements_are_asked_once_more_than_the_match_asks_them_at_the_mo
     assert [each.whose for each in ex.conditions] == ["late", "rank"]
     ex.best(ex.matching, 3)
     assert asked == []
+
+
+def test_what_is_undefined_wherever_it_fails_is_not_counted_a_second_time() -> None:
+    records = [CeRecord(name, name, parse(text), ("VO:vo",), "h") for name, text in (("a", "[]"), ("b", "[Cpus = 1]"))]
+    job = Job(parse("[Requirements = other.Cpus > 1 && other.Memory > 1; Rank = 0]"))
+    found = lines(explain(job, Snapshot(tuple(records)), USER, wms_requirements=None))
+    assert "other.Cpus > 1: fails on 2 of 2 (best: 1 on b; undefined on 1)" in found
+    assert "other.Memory > 1: fails on 2 of 2 (other.Memory is not published by any of them)" in found
+
+
+def test_lists_and_texts_of_an_explanation_are_bounded() -> None:
+    health = tuple(f"source {number} does not answer" for number in range(30))
+    record = CeRecord("h:1/cream-fork-q", "h:1/cream-fork-q", parse("[Cpus = 1]"), ("VO:vo",), "h")
+    terms = " && ".join(f'(other.Cpus != {number} || other.Os == "{"x" * 100}")' for number in range(5, 55))
+    job = Job(parse(f"[Requirements = {terms} && other.Cpus > 1; Rank = 0]"))
+    found = explain(job, Snapshot((record,), health=health), USER, wms_requirements=None)
+    assert (len(found.picture.problems), found.picture.problem_count) == (10, 30)
+    assert len(found.conditions) == 40
+    assert [each.requirements for each in found.changes] == [""], "longer ones than 4000 characters are not shown"
