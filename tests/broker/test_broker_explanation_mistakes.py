@@ -16,7 +16,7 @@ from wsdl.explanation import Explanation
 
 ADA = User("/CN=Ada", (Fqan.parse("/vo"),))
 A = "a:8443/cream-fork-q"
-GRID = Snapshot((CeRecord(A, A, parse('[Memory = 2048; Os = "linux"; Up = true]'), ("VO:vo",), "a"),))
+GRID = Snapshot((CeRecord(A, A, parse('[Memory = 2048; Os = "linux"; Up = true; Tags = { "a-1.0", "b" }]'), ("VO:vo",), "a"),))
 
 
 def explained(requirements: str) -> Explanation:
@@ -58,3 +58,12 @@ def test_a_number_in_quotes_that_no_job_can_hold_is_told_without_a_proposal() ->
     found = explained('other.Memory >= "99999999999999999999"')
     assert [each.meant for each in found.mistakes] == [""]
     assert found.changes[0].requirements == "true"
+
+
+def test_a_member_in_other_letters_is_told_with_the_function_that_overlooks_them() -> None:
+    found = explained('IdenticalMember("A-1.0", other.Tags)')
+    assert [each.sentence for each in found.mistakes] == [
+        'no computing element has "A-1.0" in other.Tags, but "a-1.0"; Member does not look at the case'
+    ]
+    assert found.changes[0].requirements == 'Member("A-1.0",other.Tags)'
+
