@@ -16,7 +16,8 @@ from wsdl.explanation import Explanation
 
 ADA = User("/CN=Ada", (Fqan.parse("/vo"),))
 A = "a:8443/cream-fork-q"
-GRID = Snapshot((CeRecord(A, A, parse('[Memory = 2048; Os = "linux"; Up = true; Tags = { "a-1.0", "b" }]'), ("VO:vo",), "a"),))
+AD = '[Memory = 2048; Os = "linux"; Up = true; Tags = { "a-1.0", "b" }]'
+GRID = Snapshot((CeRecord(A, A, parse(AD), ("VO:vo",), "a"),))
 
 
 def explained(requirements: str) -> Explanation:

@@ -289,3 +289,11 @@ def test_lists_and_texts_of_an_explanation_are_bounded() -> None:
     assert (len(found.picture.problems), found.picture.problem_count) == (10, 30)
     assert len(found.conditions) == 40
     assert [each.requirements for each in found.changes] == [""], "longer ones than 4000 characters are not shown"
+
+
+def test_what_matches_is_what_is_nearest_to_the_data() -> None:
+    ids = [f"h{n}:1/cream-fork-q" for n in range(4)]
+    snapshot = Snapshot(tuple(CeRecord(each, each, parse("[Memory = 2]"), ("VO:vo",), "h") for each in ids))
+    job = Job(parse("[Requirements = other.Memory >= 1; Rank = 0]"))
+    found = explain(job, snapshot, USER, wms_requirements=None, data=Near(snapshot))
+    assert (found.matches, [each.ce_id for each in found.best]) == (1, ids[:1])
