@@ -128,6 +128,22 @@ def test_the_conditions_say_on_which_elements_they_were_tried() -> None:
     assert "Conditions, on the 1 element near the job's data that admits this user and takes" in table(near)
 
 
+def test_leaving_out_is_told_only_where_it_gives_more() -> None:
+    change = Change((Edit("CpuNumber", "9", "4"),), 3, 3, "", (Match(CE, 2),))
+    lines = table(Explanation(VERSION, "none", Picture(), 0, FOUND.stages, changes=(change,)))
+    at = lines.index("  1. 3 match then")
+    assert lines[at + 1 : at + 3] == ["     instead of   CpuNumber = 9", "     write        CpuNumber = 4"]
+
+
+def test_a_refusal_cannot_steer_the_terminal(fake_grid, jdl, capsys) -> None:
+    told = {"code": 1507, "description": "it\x1b[2Jfails", "causes": ["so\x07said"]}
+    served(fake_grid, {"error": told}, "400 Bad Request")
+    assert list_match.main(["-a", "--explain", jdl("Requirements = other.X > 1;")]) == 1
+    output = "".join(capsys.readouterr())
+    assert "it?[2Jfails" in output
+    assert not {"\x1b", "\x07"} & set(output)
+
+
 def test_explain_sends_the_description_and_shows_the_table(fake_grid, jdl, capsys) -> None:
     served(fake_grid, as_json(FOUND))
     assert list_match.main(["-a", "--explain", jdl("Requirements = other.X > 1;")]) == 0
