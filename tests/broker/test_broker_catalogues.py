@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from pathlib import Path
@@ -80,6 +81,25 @@ def test_what_else_answers_at_an_address_is_not_told_to_the_user(answer: bytes, 
         (found,) = made().replicas(wanted("lfn:a", at=address), ADA)
         thread.join(10)
     assert found.problem == f"{address} says: nothing of use ({told})"
+
+
+def test_the_hosts_credential_is_shown_to_catalogues_of_the_operator_alone(monkeypatch) -> None:
+    """Where there is no proxy to ask with: an explanation before the job is submitted."""
+    shown: list[Path | None] = []
+
+    def context(certificates: Path, credential: Path | None) -> ssl.SSLContext:
+        shown.append(credential)
+        return ssl.create_default_context()
+
+    monkeypatch.setattr(module, "client_context", context)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = f"https://127.0.0.1:{server.getsockname()[1]}/"
+    host = Path("/host.pem")
+    made(closed, host_credential=host).replicas(wanted("lfn:a"), ADA)
+    made(closed, host_credential=host).replicas(wanted("lfn:a", at=f"{closed}other"), ADA)
+    made(host_credential=host, discover=lambda vo: (closed,)).replicas(wanted("lfn:a"), ADA)
+    made(closed, host_credential=host).replicas(wanted("lfn:a"), ADA, Path("/proxy"))
+    assert shown == [host, None, None, Path("/proxy")]
 
 
 def test_replicas_are_remembered_for_a_while_and_silence_for_less() -> None:

@@ -216,3 +216,15 @@ def test_an_element_that_refuses_the_user_who_named_it_is_not_asked_at_every_cha
     world.step(world.submit("job", extra='SubmitTo = "closed.example.org:8443/cream-fork-short";'))
     assert bench.show(Snapshot((*closed, *element("new.example.org")))) == 0
     assert bench.show(Snapshot(element("closed.example.org"))) == 1
+
+
+def test_kinds_for_which_there_was_no_time_come_first_the_next_time(bench, element):
+    world = bench.world
+    for name, ram in {"a": 1000, "b": 1001, "c": 1002}.items():
+        world.step(world.submit(name, extra=f"Requirements = other.GlueHostMainMemoryRAMSize > {ram};"))
+    roused: list[set[str]] = []
+    for number in range(3):
+        bench.moments = [0.0, 0.0, rouser.MOST_SECONDS + 1]  # the end is set, one kind is looked at, it is late
+        bench.show(Snapshot(element(f"new{number}.example.org", ram=6000)))
+        roused.append(bench.due())
+    assert [len(each) for each in roused] == [1, 2, 3]
