@@ -112,6 +112,16 @@ def test_of_two_sources_the_first_counts_and_the_dead_one_harms_nobody(bdii: Lda
             assert len(market.snapshot().health) == 2
 
 
+def test_a_second_source_does_not_add_an_element_again_by_other_letters(bdii: LdapServer) -> None:
+    loud = [
+        Entry(each.dn.replace("ce.example.org:", "CE.EXAMPLE.ORG:"), each.attributes) for each in grid("b", "c")
+    ]
+    with LdapServer("127.0.0.1:0") as other:
+        other.publish(loud)
+        with Supermarket([InformationSource(bdii.url), InformationSource(other.url)]) as market:
+            assert queues(market.snapshot()) == ["a", "b", "c"]
+
+
 def test_the_blacklist_keeps_elements_out(bdii: LdapServer) -> None:
     with Supermarket([InformationSource(bdii.url)], blacklist=[r".*-a"]) as market:
         assert queues(market.snapshot()) == ["b"]
