@@ -399,7 +399,7 @@ class Supermarket:
             if expiry is not None:
                 expiries.append(expiry)
         of_key = self._of_key()
-        order = [(key, shelf) for shelf in self._shelves for key in shelf.records if of_key[key] is shelf]
+        order = [(key, shelf) for shelf in self._shelves for key in shelf.records if of_key.get(key) is shelf]
         storage: dict[str, SeRecord] = {}
         for shelf in sorted(self._shelves, key=lambda each: not each.current):
             storage = {**by_id(shelf.storage.values()), **storage}
