@@ -122,6 +122,16 @@ def test_a_second_source_does_not_add_an_element_again_by_other_letters(bdii: Ld
             assert queues(market.snapshot()) == ["a", "b", "c"]
 
 
+def test_a_view_that_a_second_source_alone_has_changes_nothing(bdii: LdapServer) -> None:
+    entries = grid("b", "c")
+    above = next(each.dn for each in entries if each.dn.startswith("GlueCEUniqueID") and "-b," in each.dn)
+    view = {"objectClass": ["GlueVOView"], "GlueVOViewLocalID": ["x"], "GlueCEAccessControlBaseRule": ["VO:x"]}
+    with LdapServer("127.0.0.1:0") as other:
+        other.publish([*entries, Entry.of(f"GlueVOViewLocalID=x,{above}", view)])
+        with Supermarket([InformationSource(bdii.url), InformationSource(other.url)]) as market:
+            assert queues(market.snapshot()) == ["a", "b", "c"]
+
+
 def test_the_blacklist_keeps_elements_out(bdii: LdapServer) -> None:
     with Supermarket([InformationSource(bdii.url)], blacklist=[r".*-a"]) as market:
         assert queues(market.snapshot()) == ["b"]
