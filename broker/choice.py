@@ -20,6 +20,7 @@ from math import inf, isfinite
 from typing import Final, TypeAlias
 
 from broker.candidates import Candidate, MatchResult, fuzzy_weights
+from broker.circumstances import Circumstances
 from broker.job import Job
 from broker.reach import out_of_reach
 from broker.standing import Standing
@@ -27,7 +28,6 @@ from broker.standings import Standings, moment
 from broker.traffic import Traffic, with_jobs
 from infosys.ce_ads import CeRecord
 from jdl.evaluate import compile as compiled
-from jdl.scope import scope_of
 from jdl.tree import Expr
 from jdl.values import is_true
 
@@ -233,8 +233,8 @@ class _Present:
         ad = with_jobs(record.ad, slots)
 
         def value(expr: Expr) -> object:
-            success = self._standings.success
-            return compiled(expr)(scope_of(self._job.ad, ad, clock=self._clock, rng=random.random, success=success))
+            circumstances = Circumstances(self._clock, success=self._standings.success)
+            return compiled(expr)(circumstances.scope(self._job.ad, ad))
 
         rank = value(self._job.rank)
         meets = all(is_true(value(expr)) for expr in self._demands)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.catalogues import Catalogues
+from broker.circumstances import Circumstances
 from broker.explanation import explain
 from broker.job import Job
 from broker.ledger import Ledger
@@ -64,6 +65,6 @@ class Explainer:
                 for each in standings.set_aside()
                 if each.held(now)
             },
-            success=standings.success,
+            circumstances=Circumstances(success=standings.success),
             data=self._catalogues.plan(job, snapshot, owner, Path(proxy) if proxy else None),
         )

@@ -10,13 +10,12 @@ the job's Requirements speak of GlueCEStateStatus themselves; then the user deci
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Collection
 
 import numpy as np
 
 from broker.candidates import Candidate, MatchResult
+from broker.circumstances import USUAL, Circumstances
 from broker.data import DataPlan
 from broker.job import Job
 from broker.ranking import Ranking
@@ -26,7 +25,6 @@ from broker.table import Mask, refuses_jobs
 from broker.wms_requirements import WMS_REQUIREMENTS
 from infosys.access import User, Verdict, judge
 from infosys.ce_ads import CeRecord
-from jdl.scope import Clock, Random, Success
 from jdl.tree import Expr
 
 __all__ = [
@@ -49,26 +47,22 @@ def match(
     *,
     tried_hosts: Collection[str] = (),
     wms_requirements: Expr | None = WMS_REQUIREMENTS,
-    clock: Clock = time.time,
-    rng: Random = random.random,
-    success: Success | None = None,
+    circumstances: Circumstances = USUAL,
     data: DataPlan | None = None,
 ) -> MatchResult:
     """Find the candidates.
 
     :param tried_hosts: hosts to leave out (GlueCEInfoHostName), unless nothing else remains.
     :param wms_requirements: conditions of the WMS itself; None for none.
-    :param clock: what ``time()`` gives in expressions.  :param rng: what ``random()`` gives.
-    :param success: what ``successFraction()`` gives; without it, 1.0.
     :param data: where the job's data is; candidates are the elements near the most of it.
     """
     if job.submit_to is not None:
         return named(job, snapshot, user)
-    possible = candidates_of(job, snapshot, user, wms_requirements, clock=clock, rng=rng, success=success)
+    possible = candidates_of(job, snapshot, user, wms_requirements, circumstances)
     if data is not None:
         possible = possible & data.mask
     table = snapshot.table
-    ranks = table.exact_numbers(job.ad, job.rank, clock=clock, rng=rng, success=success)
+    ranks = table.exact_numbers(job.ad, job.rank, circumstances)
     fitting = possible & ranks.ok
     unranked = int(np.count_nonzero(possible)) - int(np.count_nonzero(fitting))
     found = Ranking(table, np.flatnonzero(data.nearest(fitting) if data is not None else fitting), ranks)
@@ -88,10 +82,7 @@ def candidates_of(
     snapshot: Snapshot,
     user: User,
     wms_requirements: Expr | None = WMS_REQUIREMENTS,
-    *,
-    clock: Clock = time.time,
-    rng: Random = random.random,
-    success: Success | None = None,
+    circumstances: Circumstances = USUAL,
 ) -> Mask:
     """The rows of the snapshot's table that meet everything but the rank."""
     table = snapshot.table
@@ -100,9 +91,7 @@ def candidates_of(
         possible = possible & table.takes_jobs()
     for demand, standing in ((wms_requirements, True), (job.requirements, False)):
         if demand is not None:
-            possible = possible & table.where(
-                job.ad, demand, clock=clock, rng=rng, success=success, standing=standing
-            )
+            possible = possible & table.where(job.ad, demand, circumstances, standing=standing)
     return possible
 
 

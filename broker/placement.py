@@ -16,6 +16,7 @@ from broker.bulk import Key, Matches, match_key, own_names
 from broker.candidates import Candidate, MatchResult
 from broker.catalogues import Catalogues
 from broker.choice import Chooser
+from broker.circumstances import Circumstances
 from broker.data import DataPlan, Resolution
 from broker.errors import BrokerInfoFailed
 from broker.explanation import explain, reason
@@ -128,7 +129,8 @@ class Placements:
     ) -> MatchResult:
         """What matches; of jobs that are alike, found once for each picture."""
 
-        demands, rng, success = self._wms_requirements, self._rng.random, self._ledger.standings.success
+        demands = self._wms_requirements
+        circumstances = Circumstances(rng=self._rng.random, success=self._ledger.standings.success)
         find = partial(
             match,
             job,
@@ -136,14 +138,13 @@ class Placements:
             user,
             tried_hosts=tried_hosts,
             wms_requirements=demands,
-            rng=rng,
-            success=success,
+            circumstances=circumstances,
             data=data,
         )
 
         def make() -> MatchResult:
             found = find()
-            wrong = objection(job, found.best()[0], user, demands, rng=rng, success=success) if found.candidates else ""
+            wrong = objection(job, found.best()[0], user, demands, circumstances) if found.candidates else ""
             if wrong:
                 log.error("the table and the evaluator disagree, so the evaluator is asked alone: %s", wrong)
                 snapshot.table.distrust()
@@ -158,9 +159,9 @@ class Placements:
         """Why nothing matches."""
 
         def make() -> str:
-            success = self._ledger.standings.success
+            circumstances = Circumstances(success=self._ledger.standings.success)
             demands = self._wms_requirements
-            why = explain(job, snapshot, user, wms_requirements=demands, success=success, data=data)
+            why = explain(job, snapshot, user, wms_requirements=demands, circumstances=circumstances, data=data)
             return reason(why, headline)
 
         return self._matches.reason(key, user, snapshot, headline, make)

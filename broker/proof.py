@@ -6,15 +6,12 @@ mistake in the table sends no job to an element that does not fit it.
 
 from __future__ import annotations
 
-import random
-import time
-
 from broker.candidates import Candidate
+from broker.circumstances import USUAL, Circumstances
 from broker.job import Job
 from broker.masks.question import Sources
 from infosys.access import User, judge
 from jdl.evaluate import compile as compiled
-from jdl.scope import Clock, Random, Success, scope_of
 from jdl.tree import Expr
 from jdl.values import Value, is_true
 
@@ -26,10 +23,7 @@ def objection(
     candidate: Candidate,
     user: User,
     wms_requirements: Expr | None,
-    *,
-    clock: Clock = time.time,
-    rng: Random = random.random,
-    success: Success | None = None,
+    circumstances: Circumstances = USUAL,
 ) -> str:
     """What the evaluator has against a candidate, as a sentence; empty when it agrees.
 
@@ -39,12 +33,10 @@ def objection(
     record = candidate.record
     if record is None or job.submit_to is not None:
         return ""
-    sources = Sources(clock, rng, success)
+    sources = Sources(circumstances)
 
     def value(expr: Expr) -> Value:
-        return compiled(expr)(
-            scope_of(job.ad, record.ad, clock=sources.time, rng=sources.random, success=sources.fraction)
-        )
+        return compiled(expr)(sources.asked().scope(job.ad, record.ad))
 
     if not judge(record.access_rules, user).allowed:
         return f"{record.key} does not admit {user.dn}"

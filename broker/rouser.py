@@ -15,6 +15,7 @@ from typing import Final
 
 from broker import queue
 from broker.candidates import Candidate
+from broker.circumstances import Circumstances
 from broker.data import DataPlan
 from broker.ledger import Ledger
 from broker.matchmaker import match
@@ -137,9 +138,12 @@ class Rouser:
         return any(each.record is not None and each.record.key in keys for each in found)
 
     def _matching(self, kind: Kind, asked: Snapshot, data: DataPlan | None) -> Sequence[Candidate]:
-        success = self._ledger.standings.success
+        circumstances = Circumstances(success=self._ledger.standings.success)
         demands = self._wms_requirements
-        return match(kind.job, asked, kind.user, wms_requirements=demands, success=success, data=data).candidates
+        found = match(
+            kind.job, asked, kind.user, wms_requirements=demands, circumstances=circumstances, data=data
+        )
+        return found.candidates
 
     def _rouse(self, jobs: Sequence[str] | None) -> int:
         """:param jobs: None for all that wait because nothing matched."""

@@ -15,12 +15,13 @@ from broker import queue
 from broker.catalogue_address import Doorkeeper
 from broker.catalogues import Catalogues
 from broker.ce_client import ComputingElements
+from broker.circumstances import Circumstances
 from broker.control import ControlServer
 from broker.discovery import Discovery
 from broker.dispatcher import Dispatcher
 from broker.engine import Engine
 from broker.explainer import Explainer
-from broker.explanation import explain, lines
+from broker.explanation import explain, lines, prepare
 from broker.ledger import Ledger
 from broker.matchmaker import Job, match
 from broker.planner import Planner
@@ -86,6 +87,7 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
     rouser = Rouser(ledger, planner.waiting, lambda: wake(settings), demands).start()
     ledger.standings.subscribe(rouser.lifted)
     supermarket.subscribe(rouser)
+    supermarket.subscribe(prepare)
     supermarket.start()
     stocktaking = Stocktaking(supermarket, settings.control_socket.parent)
     control = ControlServer(
@@ -126,7 +128,7 @@ class _Matcher:
         self._supermarket = supermarket
         self._catalogues = catalogues
         self._wms_requirements = wms_requirements
-        self._success = success
+        self._circumstances = Circumstances(success=success)
 
     def __call__(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         job = Job(parse(str(request["ad"])))
@@ -134,11 +136,13 @@ class _Matcher:
         snapshot = self._supermarket.snapshot()
         proxy = Path(str(request["proxy"])) if request.get("proxy") else None
         data = self._catalogues.plan(job, snapshot, user.dn, proxy)
-        demands, success = self._wms_requirements, self._success
-        found = match(job, snapshot, user, wms_requirements=demands, success=success, data=data)
+        demands, circumstances = self._wms_requirements, self._circumstances
+        found = match(job, snapshot, user, wms_requirements=demands, circumstances=circumstances, data=data)
         why = []
         if not found.candidates:
-            why = lines(explain(job, snapshot, user, wms_requirements=demands, success=success, data=data))
+            why = lines(
+                explain(job, snapshot, user, wms_requirements=demands, circumstances=circumstances, data=data)
+            )
         return {"candidates": found.listed(), "explanation": why}
 
 

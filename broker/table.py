@@ -9,9 +9,7 @@ not to be changed.
 from __future__ import annotations
 
 import copy
-import random
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from functools import cached_property
@@ -20,17 +18,19 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.circumstances import USUAL, Circumstances
 from broker.masks.cache import Cache
 from broker.masks.column import Column
 from broker.masks.key import Keys, Opaque, own_names
 from broker.masks.numbers import Numbers
-from broker.masks.question import Question, Sources
+from broker.masks.question import MAX_SECONDS, GivenUp, Question, Sources
 from broker.masks.vector import CONSTANT, Domain, Kind, Kinds, Mask, Truth, Vector
 from infosys.access import User, judge
 from infosys.ce_ads import CeRecord
 from jdl.nodes import Expr, Literal, Operation
-from jdl.scope import MAX_STEPS, Clock, Random, Success
+from jdl.scope import MAX_STEPS
 from jdl.tree import ClassAd
+from jdl.values import ERROR
 
 __all__ = ["Mask", "Table", "Truth", "refuses_jobs"]
 
@@ -46,6 +46,14 @@ MAX_COLUMNS: Final = 1000
 _MAX_STANDING: Final = 64
 """Standing expressions that a table remembers."""
 
+_MAX_GIVEN_UP: Final = 16
+"""Expressions of which a table remembers that they were given up."""
+
+_FOR_EACH_ROW: Final = 4
+"""So many times as long an expression may take that only the evaluator can answer; its steps are counted besides."""
+
+_ABANDONED: Final = Vector.of(CONSTANT, (ERROR,))
+
 _MANY: Final = 0.8
 """The part of all rows from which on distinct combinations are not worth finding."""
 
@@ -53,11 +61,18 @@ _MANY: Final = 0.8
 class Table:
     """What jobs' expressions are asked of.  Used by several threads at once.
 
+    An expression that takes longer than :attr:`seconds` is an error on each row, as one is that costs the evaluator too
+    much on one.
+
     :param records: the rows; not to be changed afterwards.
     :param previous: an earlier table; what has not changed since is taken over.
     :ivar ce_ids: the computing elements, in the order of their first records.
     :ivar elements: for each row the place of its computing element there; views of one share it.
+    :ivar access_rules: the different sets of access rules.  :ivar rules_of: for each row the place of its set there.
+    :ivar seconds: of processor time that one expression may take.
     """
+
+    seconds: float = MAX_SECONDS
 
     def __init__(self, records: Sequence[CeRecord], previous: Table | None = None) -> None:
         self.records = tuple(records)
@@ -70,8 +85,8 @@ class Table:
         self.elements = np.array([elements.setdefault(each.ce_id, len(elements)) for each in self.records], np.intp)
         self.ce_ids = tuple(elements)
         rules: dict[tuple[str, ...], int] = {}
-        self._rules_of = np.array([rules.setdefault(each.access_rules, len(rules)) for each in self.records], np.int32)
-        self._rules = tuple(rules)
+        self.rules_of = np.array([rules.setdefault(each.access_rules, len(rules)) for each in self.records], np.int32)
+        self.access_rules = tuple(rules)
         self._taking = _frozen(np.array([not refuses_jobs(record) for record in self.records], np.bool_))
         self._lock = threading.Lock()
         self._absent = Column([None] * len(self.records))
@@ -79,6 +94,7 @@ class Table:
         if previous is not None:
             self._columns = dict(_taken_over(self, previous))
         self._standing: dict[int, tuple[Expr, frozenset[str]]] = {}
+        self._given_up: tuple[tuple[ClassAd, Expr], ...] = ()
         self.distrusted = False
 
     def prepare(self) -> Table:
@@ -104,6 +120,7 @@ class Table:
         table = copy.copy(self)
         table.cache = Cache()
         table._lock = threading.Lock()
+        table._given_up = ()
         table._absent = self._absent.unasked()
         table._columns = {name: column.unasked() for name, column in self._columns.items()}
         return table
@@ -117,27 +134,20 @@ class Table:
         self,
         job_ad: ClassAd,
         expr: Expr,
-        *,
-        clock: Clock = time.time,
-        rng: Random = random.random,
-        success: Success | None = None,
+        circumstances: Circumstances = USUAL,
     ) -> NDArray[np.int8]:
         """A :class:`Truth` for each row.
 
         :param job_ad: the ad in which the expression's bare names are looked up; ``other`` is the row's.
-        :param success: what ``successFraction()`` gives; without it, 1.0.
         """
-        sources = Sources(clock, rng, success)
-        return self._answer("truth", job_ad, expr, sources, self._truth)
+        return self._answer("truth", job_ad, expr, circumstances, self._truth)
 
     def where(
         self,
         job_ad: ClassAd,
         expr: Expr,
+        circumstances: Circumstances = USUAL,
         *,
-        clock: Clock = time.time,
-        rng: Random = random.random,
-        success: Success | None = None,
         standing: bool = False,
     ) -> Mask:
         """The rows on which the expression is true.
@@ -145,7 +155,9 @@ class Table:
         :param standing: the same object is asked for many jobs, as a demand of the WMS is; then it is remembered which
             attributes of a job it reads.
         """
-        sources = Sources(clock, rng, success)
+        if self._given_up and self.gave_up(job_ad, expr):
+            return self._where(_ABANDONED)
+        sources = Sources(circumstances, self.seconds)
         key = self._standing_key(job_ad, expr) if standing and not self.distrusted else None
         if key is None:
             return self._met(job_ad, expr, sources)
@@ -163,13 +175,16 @@ class Table:
         found: Mask | None = None
         try:
             for term in _terms(expr):
+                sources.work()
                 mask, charged = self._kept("where", job_ad, term, keys, sources, self._where)
                 cost += charged
                 if cost > MAX_STEPS or self.distrusted:
                     raise Opaque
                 found = mask if found is None else found & mask
         except Opaque:
-            return self._where(self._whole(job_ad, expr, sources))
+            return self._of_the_whole(job_ad, expr, sources, self._where)
+        except GivenUp:
+            return self._abandoned(job_ad, expr, self._where)
         return found if found is not None else np.ones(len(self), np.bool_)
 
     def _standing_key(self, job_ad: ClassAd, expr: Expr) -> Hashable | None:
@@ -193,26 +208,24 @@ class Table:
         self,
         job_ad: ClassAd,
         expr: Expr,
-        *,
-        clock: Clock = time.time,
-        rng: Random = random.random,
-        success: Success | None = None,
+        circumstances: Circumstances = USUAL,
     ) -> tuple[NDArray[np.float64], Mask]:
         """The expression's numbers, and the rows on which it is one; elsewhere the number means nothing."""
-        found = self.exact_numbers(job_ad, expr, clock=clock, rng=rng, success=success)
+        found = self.exact_numbers(job_ad, expr, circumstances)
         return found.reals, found.ok
 
     def exact_numbers(
         self,
         job_ad: ClassAd,
         expr: Expr,
-        *,
-        clock: Clock = time.time,
-        rng: Random = random.random,
-        success: Success | None = None,
+        circumstances: Circumstances = USUAL,
     ) -> Numbers:
         """The expression's numbers, integers as such."""
-        return self._answer("numbers", job_ad, expr, Sources(clock, rng, success), self._numbers)
+        return self._answer("numbers", job_ad, expr, circumstances, self._numbers)
+
+    def gave_up(self, job_ad: ClassAd, expr: Expr) -> bool:
+        """Whether these very objects were asked, and took too long; then the expression is an error everywhere."""
+        return any(ad is job_ad and each is expr for ad, each in self._given_up)
 
     # -- users and states
 
@@ -221,8 +234,8 @@ class Table:
         key = ("admitted", user)
         kept: Mask | None = self.cache.get(key)
         if kept is None:
-            verdicts = np.array([judge(rules, user).allowed for rules in self._rules], np.bool_)
-            kept = _frozen(verdicts[self._rules_of])
+            verdicts = np.array([judge(rules, user).allowed for rules in self.access_rules], np.bool_)
+            kept = _frozen(verdicts[self.rules_of])
             self.cache.put(key, kept, kept.nbytes)
         return kept
 
@@ -279,19 +292,33 @@ class Table:
 
     # -- answers
 
-    def _answer(self, what: str, ad: ClassAd, expr: Expr, sources: Sources, made: Callable[[Vector], _T]) -> _T:
+    def _answer(
+        self, what: str, ad: ClassAd, expr: Expr, circumstances: Circumstances, made: Callable[[Vector], _T]
+    ) -> _T:
         """Ask an expression as one."""
+        if self._given_up and self.gave_up(ad, expr):
+            return made(_ABANDONED)
+        sources = Sources(circumstances, self.seconds)
         try:
             if self.distrusted:
                 raise Opaque
             return self._kept(what, ad, expr, Keys(ad), sources, made)[0]
         except Opaque:
-            return made(self._whole(ad, expr, sources))
+            return self._of_the_whole(ad, expr, sources, made)
+        except GivenUp:
+            return self._abandoned(ad, expr, made)
 
-    def _whole(self, ad: ClassAd, expr: Expr, sources: Sources) -> Vector:
-        found = Question(self, ad, sources).whole(expr, by_rows=self.distrusted)
+    def _of_the_whole(self, ad: ClassAd, expr: Expr, sources: Sources, made: Callable[[Vector], _T]) -> _T:
         sources.used = True  # nobody knows what else it depends on
-        return found
+        patient = Sources(sources.circumstances, _FOR_EACH_ROW * self.seconds)
+        try:
+            return made(Question(self, ad, patient).whole(expr, by_rows=self.distrusted))
+        except GivenUp:
+            return self._abandoned(ad, expr, made)
+
+    def _abandoned(self, ad: ClassAd, expr: Expr, made: Callable[[Vector], _T]) -> _T:
+        self._given_up = (*self._given_up[1 - _MAX_GIVEN_UP :], (ad, expr))
+        return made(_ABANDONED)
 
     def _kept(
         self, what: str, ad: ClassAd, expr: Expr, keys: Keys, sources: Sources, made: Callable[[Vector], _T]

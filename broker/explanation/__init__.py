@@ -23,5 +23,6 @@ module              what it knows
 
 from broker.explanation.lines import lines, reason, same_reason
 from broker.explanation.report import explain
+from broker.explanation.vocabulary import prepare
 
-__all__ = ["explain", "lines", "reason", "same_reason"]
+__all__ = ["explain", "lines", "prepare", "reason", "same_reason"]

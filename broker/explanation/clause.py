@@ -18,7 +18,7 @@ the broker minutes."""
 LIGHT: Final = 2000
 """Nodes of an expression that is asked more often than the match asks it."""
 
-REQUIREMENTS: Final = ("job", "cost", "late")
+REQUIREMENTS: Final = ("job", "cost", "late", "heavy")
 """Whose the terms are that stand for the job's Requirements (:attr:`Clause.whose`)."""
 
 
@@ -27,7 +27,8 @@ class Clause:
     """One term that must be true.
 
     :ivar whose: ``job``, ``wms``, ``rank``, ``cost`` for whole Requirements whose evaluation is given up, ``late`` for
-        whole Requirements whose terms there was no time to ask.
+        whole Requirements whose terms there was no time to ask, ``heavy`` for whole Requirements that take the table
+        too long.
     :ivar via: own attributes of the job behind which it stands, outermost first; of an added term, the attribute that
         it was made of.
     :ivar added: whether registration has made the term of an attribute (:func:`jdl.complete.added_requirements`).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import cached_property
 
 import numpy as np
@@ -20,11 +21,10 @@ class Elements:
     """
 
     def __init__(self, table: Table) -> None:
-        self._records = table.records
-        numbers: dict[str, int] = {}
-        found = [numbers.setdefault(record.ce_id, len(numbers)) for record in table.records]
-        self.of_record: Places = np.array(found, dtype=np.intp)
-        self.ids = list(numbers)
+        self.of_record: Places = table.elements
+        self.ids = table.ce_ids
+        self._rules = table.access_rules
+        self._rules_of = table.rules_of
 
     def having(self, records: Mask | Places) -> Mask:
         """The elements of which a record is there."""
@@ -38,12 +38,12 @@ class Elements:
 
     @cached_property
     def rules(self) -> dict[str, Places]:
-        """The access rules that there are, and the records that have each."""
-        alike: dict[tuple[str, ...], list[int]] = {}
-        for place, record in enumerate(self._records):
-            alike.setdefault(record.access_rules, []).append(place)
-        found: dict[str, list[int]] = {}
-        for rules, places in alike.items():
+        """The access rules that there are, and the records that have each, in their order."""
+        holders: dict[str, list[int]] = {}
+        for number, rules in enumerate(self._rules):
             for rule in dict.fromkeys(rules):
-                found.setdefault(rule, []).extend(places)
-        return {rule: np.array(places, dtype=np.intp) for rule, places in found.items()}
+                holders.setdefault(rule, []).append(number)
+        order = np.argsort(self._rules_of, kind="stable")
+        ends = np.searchsorted(self._rules_of[order], np.arange(len(self._rules) + 1))
+        alike = [order[start:end] for start, end in itertools.pairwise(ends.tolist())]
+        return {rule: np.sort(np.concatenate([alike[each] for each in numbers])) for rule, numbers in holders.items()}

@@ -6,15 +6,15 @@ Everything else in this package asks an :class:`Examination`.  A mask has one pl
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from broker.circumstances import USUAL, Circumstances
 from broker.data import DataPlan
 from broker.explanation.clause import Clause, clauses_of
 from broker.explanation.vocabulary import vocabulary_of
@@ -23,11 +23,10 @@ from broker.supermarket import Snapshot
 from broker.table import Mask
 from infosys.access import User
 from jdl.evaluate import compile as compiled
-from jdl.scope import Clock, Random, Success, scope_of
 from jdl.tree import ClassAd, Expr
 from jdl.values import Value
 
-PATIENCE: Final = 2.0
+PATIENCE: Final = 1.0
 """Seconds of processor time after which nothing more is looked for; a usual explanation takes milliseconds, and none
 may hold the broker for what a user can write.  What else runs on the machine must not make an explanation worse."""
 
@@ -52,14 +51,11 @@ class Examination:
         wms_requirements: Expr | None = WMS_REQUIREMENTS,
         set_aside: Mapping[str, str] | None = None,
         data: DataPlan | None = None,
-        clock: Clock = time.time,
-        rng: Random = random.random,
-        success: Success | None = None,
+        circumstances: Circumstances = USUAL,
         patience: float = PATIENCE,
     ) -> None:
         self._until = time.thread_time() + patience
-        moment, drawn = clock(), rng()
-        self._sources: Any = {"clock": lambda: moment, "rng": lambda: drawn, "success": success}
+        self._circumstances = circumstances.held()
         self.job = job
         self.user = user
         self.snapshot = snapshot
@@ -85,19 +81,24 @@ class Examination:
     def _terms(self, everywhere: Mask) -> list[tuple[Clause, Mask]]:
         """The terms of the Requirements and where each is true.
 
-        They are one term when asking each would take too long.  Requirements whose evaluation as a whole is given up
-        are an error though each of their terms is true; then they are a condition of their own.
+        They are one term when asking each would take too long, or when the whole of them does.  Requirements whose
+        evaluation on one element is given up are an error though each of their terms is true; then they are a
+        condition of their own.
         """
         requirements = self.job.requirements
         if requirements is None:
             return []
+        whole = self.where(requirements)
+        if self.gave_up(requirements):
+            return [(Clause(requirements, "heavy"), whole)]
         asked: list[tuple[Clause, Mask]] = []
         together = everywhere
-        whole = self.where(requirements)
         for clause in clauses_of(self.job):
             if self.overdue:
                 return [(Clause(requirements, "late"), whole)]
-            holds = self.where(clause.expr)
+            holds = whole if clause.expr is requirements else self.where(clause.expr)
+            if self.gave_up(clause.expr):
+                return [(Clause(requirements, "late"), whole)]
             together = together & holds
             asked.append((clause, holds))
         if (together & ~whole).any():
@@ -113,15 +114,19 @@ class Examination:
 
     def truth(self, expr: Expr) -> npt.NDArray[np.int8]:
         """What an expression of the job is on each record (:class:`broker.table.Truth`)."""
-        return self.table.truth(self.job.ad, expr, **self._sources)
+        return self.table.truth(self.job.ad, expr, self._circumstances)
 
     def where(self, expr: Expr, ad: ClassAd | None = None) -> Mask:
         """The records on which an expression of the job is true."""
-        return self.table.where(ad if ad is not None else self.job.ad, expr, **self._sources)
+        return self.table.where(ad if ad is not None else self.job.ad, expr, self._circumstances)
 
     def ranks(self, expr: Expr, ad: ClassAd | None = None) -> tuple[npt.NDArray[np.float64], Mask]:
         """The numbers that an expression is, and where it is one."""
-        return self.table.numbers(ad if ad is not None else self.job.ad, expr, **self._sources)
+        return self.table.numbers(ad if ad is not None else self.job.ad, expr, self._circumstances)
+
+    def gave_up(self, expr: Expr) -> bool:
+        """Whether an expression of the job that was asked took too long."""
+        return self.table.gave_up(self.job.ad, expr)
 
     @cached_property
     def _ranking(self) -> tuple[npt.NDArray[np.float64], Mask]:
@@ -131,7 +136,7 @@ class Examination:
     def value(self, expr: Expr, place: int) -> Value:
         """What an expression of the job is on one record."""
         record = self.snapshot.records[place]
-        return compiled(expr)(scope_of(self.job.ad, record.ad, **self._sources))
+        return compiled(expr)(self._circumstances.scope(self.job.ad, record.ad))
 
     # -- counting ----------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from broker.explanation.elements import Places
 from broker.explanation.examination import Examination
 from broker.explanation.mistakes import Correction
 from broker.explanation.vocabulary import texts_of
-from broker.explanation.wording import listed, literal, shown
+from broker.explanation.wording import MAX_NAMED, count, listed, literal, shown
 from broker.table import Mask, Truth
 from infosys.unknown import is_unknown
 from jdl.tree import Expr, Reference
@@ -34,6 +34,10 @@ _WHOLE: Final[Mapping[str, tuple[str, ...]]] = {
     "cost": ("the evaluation of the whole Requirements takes more steps than it may",),
     "late": ("there was no time to look at the terms of the Requirements one by one",),
 }
+_NOT_ASKED: Final = frozenset({"rank", "late", "heavy"})
+"""Whose terms are not looked into."""
+_SHORT: Final = 60
+"""Characters of a text that is shown whole."""
 _LOOKED_AT: Final = 400
 """Records whose values are looked at one by one."""
 
@@ -71,9 +75,9 @@ def _condition(
     ex: Examination, clause: Clause, failing: Mask, alone: Mask, counts: tuple[int, int, int]
 ) -> Condition:
     expr = clause.expr
-    light = clause.whose not in ("rank", "late") and is_light(expr, ex.job)
+    light = clause.whose not in _NOT_ASKED and is_light(expr, ex.job)
     truth = ex.truth(expr) if light else np.zeros(len(failing), dtype=np.int8)
-    demand = demand_of(expr, ex.job) if clause.whose not in ("rank", "late") else None
+    demand = demand_of(expr, ex.job) if clause.whose not in _NOT_ASKED else None
     return Condition(
         shown(expr.text()),
         "job" if clause.whose in REQUIREMENTS else clause.whose,
@@ -84,7 +88,17 @@ def _condition(
         found=_found(ex, demand, failing) if demand is not None else "",
         near=tuple(_near(ex, expr, demand, alone)),
         alternatives=_alternatives(ex, expr) if light and is_or(expr) else (),
-        remarks=_WHOLE.get(clause.whose, ()),
+        remarks=(_too_long(ex, clause),) if ex.gave_up(expr) else _WHOLE.get(clause.whose, ()),
+    )
+
+
+def _too_long(ex: Examination, clause: Clause) -> str:
+    what = {"rank": "the Rank", "wms": "a condition of this WMS"}.get(clause.whose, "the Requirements")
+    parts = count(clause.expr.weight, "part", "parts")
+    elements = count(len(ex.ce_ids), "computing element", "computing elements")
+    return (
+        f"matching gave up: to evaluate {what} ({parts}) on {elements} takes more than {ex.table.seconds:g} s of "
+        "processor time, the most that an expression may take; write fewer terms, or simpler ones"
     )
 
 
@@ -118,11 +132,17 @@ def _found(ex: Examination, demand: Demand, failing: Mask) -> str:
     if demand.operator in ("member", "identicalmember"):
         return _nearest(ex, demand, places)
     if demand.operator in EQUAL or demand.operator in ("!=", "=!=", "regexp", "!regexp", *ORDERED):
-        counted: Counter[str] = Counter()
-        for value, often in values:
-            counted[literal(value)] += often
-        return f"found: {listed([text for text, _ in counted.most_common()])}"
+        return f"found: {_counted(values)}"
     return ""
+
+
+def _counted(values: Sequence[tuple[Value, int]]) -> str:
+    """The values that are there most often; only those that are named are written out."""
+    counted: Counter[str | tuple[str]] = Counter()
+    for value, often in values:
+        counted[(value,) if isinstance(value, str) and len(value) < _SHORT else literal(value)] += often
+    named = [literal(each[0]) if isinstance(each, tuple) else each for each, _ in counted.most_common(MAX_NAMED)]
+    return listed(named, total=len(counted))
 
 
 def _nearest(ex: Examination, demand: Demand, places: Places) -> str:

@@ -152,8 +152,9 @@ def reason(explanation: Explanation, headline: str = "") -> str:
         parts += explanation.picture.problems[:2]
     if any(stage.name == "data" and not stage.passed for stage in explanation.stages):
         parts += explanation.notes[:_NOTES]
-    parts += dict.fromkeys(mistake.sentence for mistake in explanation.mistakes[:3])
     hopeless = [each for each in explanation.conditions if each.failed and each.failed == each.asked]
+    mistakes = [mistake.sentence for mistake in explanation.mistakes]
+    parts += list(dict.fromkeys([*mistakes, *(remark for each in hopeless for remark in each.remarks)]))[:3]
     told = [each for each in (hopeless or explanation.conditions[:2])[:3] if each.failed and not each.remarks]
     parts += [_briefly(each) for each in told]
     if explanation.changes:

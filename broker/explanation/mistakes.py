@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 
-from broker.explanation import likeness
 from broker.explanation.clause import Clause, is_light, is_or, is_other, is_own, reads_other, references, substituted
 from broker.explanation.demand import EQUAL, Demand, demand_of, is_number
 from broker.explanation.examination import Examination
@@ -87,7 +86,7 @@ def _names(ex: Examination, expr: Expr) -> Iterator[tuple[Reference, Reference |
 
 def _unpublished(ex: Examination, reference: Reference) -> tuple[Reference | None, Mistake]:
     name = shown(reference.name)
-    like = likeness.nearest(reference.key, ex.vocabulary.names, 1, _SURE)
+    like = ex.vocabulary.like_names(reference.key, least=_SURE)
     if like:
         meant = ex.vocabulary.names[like[0]]
         sentence = f"no computing element publishes other.{name}; did you mean other.{shown(meant)}?"
@@ -103,7 +102,7 @@ def _unscoped(ex: Examination, reference: Reference) -> tuple[Reference, Mistake
     name, names = shown(reference.name), ex.vocabulary.names
     found = names.get(reference.key)
     if found is None:
-        like = likeness.nearest(reference.key, names, 1, _SURE)
+        like = ex.vocabulary.like_names(reference.key, least=_SURE)
         found = names[like[0]] if like else None
     if found is None:
         return None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import random
-import time
 from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
+from broker.circumstances import USUAL, Circumstances
 from broker.data import DataPlan
 from broker.explanation.admission import access_of
 from broker.explanation.changes import Changes
@@ -23,7 +22,6 @@ from broker.matchmaker import WMS_REQUIREMENTS, Job
 from broker.supermarket import Snapshot
 from grid import clock as wall
 from infosys.access import User
-from jdl.scope import Clock, Random, Success
 from jdl.tree import Expr
 from wsdl.explanation import VERSION, Aside, Explanation, Match, Mistake, Picture, Refusal, Stage
 
@@ -43,9 +41,7 @@ def explain(
     wms_requirements: Expr | None = WMS_REQUIREMENTS,
     set_aside: Mapping[str, str] | None = None,
     data: DataPlan | None = None,
-    clock: Clock = time.time,
-    rng: Random = random.random,
-    success: Success | None = None,
+    circumstances: Circumstances = USUAL,
 ) -> Explanation:
     """Find what stands between a job and the computing elements.
 
@@ -59,9 +55,7 @@ def explain(
         wms_requirements=wms_requirements,
         set_aside=set_aside,
         data=data,
-        clock=clock,
-        rng=rng,
-        success=success,
+        circumstances=circumstances,
     )
     if job.submit_to is not None:
         return _of_the_named(ex, job.submit_to)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -12,12 +13,16 @@ import numpy as np
 
 from broker.explanation import likeness
 from broker.explanation.elements import Elements, Places
-from broker.table import Table
+from broker.masks.column import Column
+from broker.supermarket import Snapshot
+from broker.table import MAX_COLUMNS, Table
 from jdl.tree import ListExpr, Literal
 from jdl.values import UNDEFINED, Value
 
 MAX_LIKE: Final = 500
 """Words whose neighbours are kept."""
+MAX_PREPARED: Final = 20_000
+"""Words of one attribute that are made ready before somebody asks."""
 
 
 class Word(NamedTuple):
@@ -31,6 +36,38 @@ class Word(NamedTuple):
     numbers: list[int]
 
 
+class Sayings:
+    """What stands under one name in all ads, kept as long as its column: that outlives many pictures.
+
+    :ivar values: by number, as in the column; None when they depend on other attributes of their ads.
+    """
+
+    def __init__(self, column: Column) -> None:
+        values: list[Value] = []
+        for expr in column.exprs:
+            if expr is None:
+                values.append(UNDEFINED)
+            elif isinstance(expr, Literal):
+                values.append(expr.value)
+            elif isinstance(expr, ListExpr) and expr.constant:
+                values.append(tuple(item.value for item in expr.items if isinstance(item, Literal)))
+            else:
+                break
+        self.values = values if len(values) == len(column.exprs) else None
+        self._numbers = np.flatnonzero(np.bincount(column.codes, minlength=len(column.exprs))).tolist()
+
+    @cached_property
+    def words(self) -> dict[str, Word]:
+        """The texts that are values or stand in them, in lower case; none of a value that no ad has any more."""
+        values = self.values or ()
+        return _words_of((number, values[number]) for number in self._numbers)
+
+    @cached_property
+    def index(self) -> likeness.Index:
+        """Those words by their letters."""
+        return likeness.Index(self.words)
+
+
 class Vocabulary:
     """The words of the ads of a table.
 
@@ -41,25 +78,38 @@ class Vocabulary:
         self.elements = Elements(table)
         self._table: Table = weakref.proxy(table)  # who is kept as long as the table must not keep it
         self._ads = [record.ad for record in table.records]
-        self._names: dict[str, str] | None = None
         self._values: dict[str, tuple[Places, list[Value]]] = {}
-        self._words: dict[str, dict[str, Word]] = {}
+        self._sayings: dict[str, Sayings] = {}
         self._like: OrderedDict[tuple[str, str], list[str]] = OrderedDict()
 
     def has(self, name: str) -> bool:
         """Whether any ad has an attribute of that name."""
         return len(self._table.column(name.lower()).exprs) > 1  # the first one stands for its absence
 
-    @property
+    def prepare(self) -> None:
+        """Make now what the first explanation would make."""
+        self.elements.rules  # noqa: B018 - made for all who ask
+        self.like_names("")
+        for name in list(self.names)[:MAX_COLUMNS]:
+            if self.values(name)[1] and len(self.words(name)) <= MAX_PREPARED:
+                self.like(name, "")
+
+    @cached_property
     def names(self) -> dict[str, str]:
         """The names of all attributes, in lower case, with their spellings."""
-        if self._names is None:
-            found: dict[str, str] = {}
-            for ad in self._ads:
-                if not ad.folded() <= found.keys():
-                    found.update((key, ad.spelling(key)) for key in ad.folded() - found.keys())
-            self._names = found
-        return self._names
+        found: dict[str, str] = {}
+        for ad in self._ads:
+            if not ad.folded() <= found.keys():
+                found.update((key, ad.spelling(key)) for key in ad.folded() - found.keys())
+        return found
+
+    def like_names(self, wanted: str, most: int = 1, least: float = 0.6) -> list[str]:
+        """The names that are like ``wanted``, in lower case, the most similar first."""
+        return self._index_of_names.nearest(wanted, most, least)
+
+    @cached_property
+    def _index_of_names(self) -> likeness.Index:
+        return likeness.Index(self.names)
 
     def values(self, name: str) -> tuple[Places, list[Value]]:
         """The values of an attribute, each once, and for each record the number of its value."""
@@ -69,17 +119,8 @@ class Vocabulary:
             column = self._table.column(key)
             if not self.has(key):
                 return np.zeros(len(self._ads), dtype=np.intp), [UNDEFINED]  # users can ask for any number of names
-            values: list[Value] = []
-            for expr in column.exprs:
-                if expr is None:
-                    values.append(UNDEFINED)
-                elif isinstance(expr, Literal):
-                    values.append(expr.value)
-                elif isinstance(expr, ListExpr) and expr.constant:
-                    values.append(tuple(item.value for item in expr.items if isinstance(item, Literal)))
-                else:
-                    break
-            if len(values) == len(column.exprs):
+            values = self._said(key).values
+            if values is not None:
                 kept = column.codes.astype(np.intp), values
             else:  # it depends on other attributes of its ad
                 kept = np.arange(len(self._ads)), [ad.value(key) for ad in self._ads]
@@ -88,22 +129,22 @@ class Vocabulary:
 
     def words(self, name: str) -> dict[str, Word]:
         """The texts that an attribute is or holds anywhere, in lower case."""
-        key = name.lower()
-        words = self._words.get(key)
-        if words is None:
-            words = {}
-            if not self.has(key):
-                return words
-            for number, value in enumerate(self.values(key)[1]):
-                for item in value if isinstance(value, tuple) else (value,):
-                    if isinstance(item, str):
-                        word = words.get(item.lower())
-                        if word is None:
-                            words[item.lower()] = Word(item, [number])
-                        else:
-                            word.numbers.append(number)
-            self._words[key] = words
-        return words
+        return self._said(name.lower()).words
+
+    def _said(self, key: str) -> Sayings:
+        """What stands under a name in lower case."""
+        said = self._sayings.get(key)
+        if said is None:
+            column = self._table.column(key)
+            said = _SAYINGS.get(column)
+            if said is None:
+                said = _SAYINGS[column] = Sayings(column)
+            if said.values is None:  # then it is not the column's
+                said = Sayings(column)
+                said.__dict__["words"] = _words_of(enumerate(ad.value(key) for ad in self._ads))
+            if self.has(key):  # users can ask for any number of names
+                self._sayings[key] = said
+        return said
 
     def like(self, name: str, wanted: str) -> list[str]:
         """The texts of an attribute that are like ``wanted``, in lower case, the most similar first."""
@@ -111,7 +152,7 @@ class Vocabulary:
         key = (name.lower(), wanted)
         kept = self._like.get(key)
         if kept is None:
-            kept = self._like[key] = likeness.nearest(wanted, self.words(name), likeness.SIFTED)
+            kept = self._like[key] = self._said(name.lower()).index.nearest(wanted, likeness.SIFTED)
             if len(self._like) > MAX_LIKE:
                 self._like.popitem(last=False)
         return kept
@@ -127,6 +168,20 @@ def texts_of(values: Iterable[Value]) -> dict[str, str]:
     return found
 
 
+def _words_of(values: Iterable[tuple[int, Value]]) -> dict[str, Word]:
+    words: dict[str, Word] = {}
+    for number, value in values:
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, str):
+                word = words.get(item.lower())
+                if word is None:
+                    words[item.lower()] = Word(item, [number])
+                else:
+                    word.numbers.append(number)
+    return words
+
+
+_SAYINGS: WeakKeyDictionary[Column, Sayings] = WeakKeyDictionary()
 _KEPT: WeakKeyDictionary[Table, Vocabulary] = WeakKeyDictionary()
 
 
@@ -136,3 +191,8 @@ def vocabulary_of(table: Table) -> Vocabulary:
     if kept is None:
         kept = _KEPT[table] = Vocabulary(table)
     return kept
+
+
+def prepare(snapshot: Snapshot) -> None:
+    """Make ready what explanations look things up in; to be called by who has made the snapshot."""
+    vocabulary_of(snapshot.table).prepare()

@@ -7,28 +7,40 @@ asked of the evaluator itself, with the job's ad and an ad of the table, so func
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
 
+from broker.circumstances import Circumstances
 from broker.masks.column import Column
 from broker.masks.key import OTHER_SCOPES, Keys, Opaque, own_name
 from broker.masks.operators import KIND_TESTS, binary, choose, default, kind_test, logic, unary
 from broker.masks.vector import CONSTANT, Codes, Domain, Kind, Vector
 from jdl.evaluate import code_of
 from jdl.nodes import SCOPES, Call, Conditional, Expr, Literal, Operation, Reference
-from jdl.scope import MAX_STEPS, Abandoned, Clock, Random, Scope, Success, scope_of
+from jdl.scope import MAX_STEPS, Abandoned, Scope
 from jdl.special import SPECIAL
 from jdl.tree import ClassAd
 from jdl.values import ERROR, UNDEFINED, Value
 
-__all__ = ["MAX_TOTAL_STEPS", "Question", "Rows", "Sources"]
+__all__ = ["MAX_SECONDS", "MAX_TOTAL_STEPS", "GivenUp", "Question", "Rows", "Sources"]
+
+MAX_SECONDS: Final = 1.0
+"""Seconds of its thread's processor time that one expression may take on a whole table.  What users write takes
+milliseconds; twenty thousand terms could take half a minute, for each picture again."""
 
 MAX_TOTAL_STEPS: Final = 4_000_000
 """Work of the evaluator for one expression on a whole table; what is asked beyond is ERROR, as what costs too much for
 one computing element is."""
+
+_BETWEEN: Final = 32
+"""Operations between two looks at the clock; each takes 5 ms at the most, and a look takes as long as a small one."""
+
+_TOGETHER: Final = 64
+"""Sides of ``&&`` and ``||`` that are put together at a time."""
 
 _LEVELS_ABOVE: Final = 60
 """Depth at which a part is evaluated, so that it is never less deep than within the whole."""
@@ -56,36 +68,61 @@ class Rows(Protocol):
         """The ad of a row."""
 
 
+class GivenUp(Exception):
+    """The expression takes longer than it may.  Never leaves the table."""
+
+
 @dataclass
 class Sources:
-    """Time, chance and experience.  Time stands still while a question is asked.
+    """Time, chance and experience, and how much may be done.  Time stands still while a question is asked.
 
+    :ivar seconds: of processor time until it is given up, counted from the first look at the clock.
     :ivar used: whether an answer depends on one of them.
     """
 
-    clock: Clock
-    rng: Random
-    success: Success | None
+    circumstances: Circumstances
+    seconds: float = MAX_SECONDS
     used: bool = False
     rolled: bool = False
     _now: float | None = None
+    _left: int = _BETWEEN
+    _until: float | None = None
+
+    def work(self, operations: int = 1) -> None:
+        """So many operations come now.
+
+        :raises GivenUp: there have been too many.
+        """
+        self._left -= operations
+        if self._left < 0:
+            self._left = _BETWEEN
+            now = time.thread_time()
+            if self._until is None:
+                self._until = now + self.seconds
+            elif now > self._until:
+                raise GivenUp
+
+    def asked(self) -> Circumstances:
+        """The same for the evaluator, such that :attr:`used` is known afterwards."""
+        return Circumstances(self.time, self.random, self.fraction)
 
     def time(self) -> float:
         """The one moment."""
         self.used = True
         if self._now is None:
-            self._now = self.clock()
+            self._now = self.circumstances.clock()
         return self._now
 
     def random(self) -> float:
         """Another number each time."""
         self.used = self.rolled = True
-        return self.rng()
+        return self.circumstances.rng()
 
     def fraction(self, element: str) -> float:
         """How a computing element fared."""
         self.used = True
-        return 1.0 if self.success is None else self.success(element)
+        success = self.circumstances.success
+        return 1.0 if success is None else success(element)
 
 
 class Question:
@@ -168,9 +205,10 @@ class Question:
         if expr.unary:
             return unary(expr.operator, self._of(expr.operands[0]))
         if expr.operator in ("&&", "||"):
-            return logic(expr.operator, self._until_decided(expr), rows)
+            return self._together(expr.operator, self._until_decided(expr))
         result = self._of(expr.operands[0])
         for operator, operand in zip(expr.operators, expr.operands[1:], strict=True):
+            self.sources.work()
             result = binary(operator, result, self._of(operand), rows)
         return result
 
@@ -179,13 +217,23 @@ class Question:
         decisive = Kind.FALSE if expr.operator == "&&" else Kind.TRUE
         found = []
         for operand in expr.operands:
+            self.sources.work()
             vector = self._of(operand)
             found.append(vector)
             if vector.domain is CONSTANT and vector.kinds[0] == decisive:
                 break
         return found
 
+    def _together(self, operator: str, vectors: Sequence[Vector]) -> Vector:
+        rows = self._rows.domain
+        found = logic(operator, vectors[:_TOGETHER], rows)
+        for start in range(_TOGETHER, len(vectors), _TOGETHER):
+            self.sources.work(_BETWEEN)
+            found = logic(operator, [found, *vectors[start : start + _TOGETHER]], rows)
+        return found
+
     def _conditional(self, expr: Conditional) -> Vector:
+        self.sources.work()
         condition = self._of(expr.condition)
         rows = self._rows.domain
         if expr.then is None:
@@ -210,6 +258,7 @@ class Question:
 
     def _leaf(self, expr: Expr) -> Vector:
         """What only the evaluator knows, by the distinct values of what it reads."""
+        self.sources.work()
         keys = Keys(self._ad)
         key = keys.of(expr)
         if keys.random:
@@ -271,15 +320,14 @@ class Question:
 
     def _values(self, expr: Expr, rows: Codes, partial: bool = True) -> Vector:
         """Ask the evaluator for each of the rows; a row -1 is nobody's, and its answer does not matter."""
-        code, sources = code_of(expr), self.sources
+        code, asked = code_of(expr), self.sources.asked()
         values: list[Value] = []
         most = 0
         for row in rows.tolist():
             value: Value = UNDEFINED
             if row >= 0:
-                scope = scope_of(
-                    self._ad, self._rows.ad(row), clock=sources.time, rng=sources.random, success=sources.fraction
-                )
+                self.sources.work(1 + expr.weight // 64)
+                scope = asked.scope(self._ad, self._rows.ad(row))
                 value = self._value(code, scope, partial)
                 spent = MAX_STEPS - scope.run.steps
                 most = max(most, spent)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from broker import queue
 from broker.candidates import MatchResult, fuzzy_weights
 from broker.choice import Choice, Chooser, _sampled
+from broker.circumstances import Circumstances
 from broker.job import Job
 from broker.matchmaker import match
 from broker.standing import Sign, Standing, StandingRules
@@ -73,7 +74,8 @@ class Desk:
 
     def choose(self, text: str, *records: CeRecord, tried: tuple[str, ...] = ()) -> Choice:
         job = Job(parse(f"[{text}]"))
-        result = match(job, Snapshot(records), ADA, tried_hosts=tried, success=self.standings.success)
+        circumstances = Circumstances(success=self.standings.success)
+        result = match(job, Snapshot(records), ADA, tried_hosts=tried, circumstances=circumstances)
         return self.chooser.choose(job, result, self.now - 60)
 
     def send(self, count: int, text: str, *records: CeRecord) -> Counter[str]:

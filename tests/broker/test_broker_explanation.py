@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from broker.explanation import explain, lines, reason, same_reason
+from broker.explanation import explain, lines, prepare, reason, same_reason
 from broker.explanation.examination import Examination
 from broker.explanation.findings import conditions_of
 from broker.explanation.likeness import MAX_WORD
@@ -53,6 +54,37 @@ def test_the_first_lines_say_where_all_are_lost_what_would_help_and_how_each_con
         f"{MEMORY} > 1000: fails on 1 of 2 (best: 512 on {SMALL})",
         f"1 refuses this user (/vo): {OTHER} (admits VO:other)",
     ]
+
+
+def test_what_was_prepared_is_not_made_when_somebody_asks(element: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = element("good.example.org", software=("VO-vo-tool-1.2",))
+    requirements = f'other.GlueHostMainMemoryRAMSiz > 1 && other.GlueCEInfoLRMSType == "fokr" && Member("x", {TAGS})'
+    wanted = told(Snapshot(records), requirements)
+    fresh = Snapshot(records)
+    prepare(fresh)
+    monkeypatch.setattr("broker.explanation.likeness.Index", None)
+    monkeypatch.setattr("broker.explanation.vocabulary.Sayings", None)
+    assert told(fresh, requirements) == wanted
+
+
+def test_words_of_an_attribute_that_did_not_change_are_known_in_the_next_picture(three: Snapshot) -> None:
+    first = Snapshot(three.records).after(Snapshot())
+    known = vocabulary_of(first.table).words("GlueCEInfoLRMSType")
+    assert list(known) == ["fork"]
+    second = Snapshot(three.records).after(first)
+    assert second.table is not first.table
+    assert vocabulary_of(second.table).words("GlueCEInfoLRMSType") is known
+
+
+def test_a_word_that_no_element_has_any_more_is_not_suggested(three: Snapshot) -> None:
+    first = Snapshot(three.records).after(Snapshot())
+    changed = []
+    for record in three.records:
+        ad = record.ad.copy()
+        ad.set("GlueCEInfoLRMSType", "slurm")
+        changed.append(replace(record, ad=ad))
+    second = Snapshot(tuple(changed)).after(first)
+    assert list(vocabulary_of(second.table).words("GlueCEInfoLRMSType")) == ["slurm"]
 
 
 # -- what users get wrong, each with the whole answer that matters
@@ -245,10 +277,28 @@ def test_requirements_that_cost_too_much_are_told_as_such(three: Snapshot) -> No
     deep = "".join(f"A{number} = B == B && B == B;" for number in range(40))
     loop = "B = " + " + ".join(["other.GlueHostMainMemoryRAMSize"] * 20_000) + ";"
     job = Job(parse(f"[Requirements = {terms}; Rank = 1; {deep}{loop}]"))
+    three.table.seconds = 1e6
     conditions = conditions_of(Examination(job, three, ADA, patience=1e6), {})
     assert ("the evaluation of the whole Requirements takes more steps than it may",) in [
         each.remarks for each in conditions
     ]
+
+
+def test_what_takes_too_long_is_told_with_its_size_and_the_limit(three: Snapshot) -> None:
+    three.table.seconds = -1.0
+    terms = " && ".join(f"{MEMORY} > {number}" for number in range(200))
+    sentence = (
+        "matching gave up: to evaluate the Requirements (601 parts) on 3 computing elements takes more than -1 s of "
+        "processor time, the most that an expression may take; write fewer terms, or simpler ones"
+    )
+    found = explained(three, terms)
+    assert [each for each in lines(found) if "gave up" in each] == [sentence]
+    assert sentence in reason(found)
+    (condition,) = (each for each in found.conditions if each.whose == "job")
+    assert (condition.failed, condition.remarks) == (2, (sentence,))
+    ranked = explained(three, "true", rank=" + ".join([MEMORY] * 200))
+    assert any("to evaluate the Rank (" in each for each in lines(ranked))
+    assert "to evaluate the Rank (" in reason(ranked)
 
 
 def test_with_nothing_known_the_sources_problems_are_told() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from broker.circumstances import Circumstances
 from broker.matchmaker import Candidate, Job, MatchResult, match
 from broker.supermarket import Snapshot
 from grid.fqan import Fqan
@@ -159,7 +160,8 @@ def test_nothing_is_chosen_from_nothing() -> None:
 
 
 def test_time_and_random_are_passed_in(three: Snapshot) -> None:
-    found = match(job("time() == 5", "random() * 8"), three, ADA, clock=lambda: 5.0, rng=lambda: 0.25)
+    circumstances = Circumstances(lambda: 5.0, lambda: 0.25)
+    found = match(job("time() == 5", "random() * 8"), three, ADA, circumstances=circumstances)
     assert {each.rank for each in found.candidates} == {2.0}
 
 

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from broker import table as table_module
+from broker.circumstances import Circumstances
 from broker.job import Job
 from broker.masks import question
 from broker.masks.cache import Cache
+from broker.masks.column import Column
 from broker.masks.key import Keys
 from broker.matchmaker import WMS_REQUIREMENTS, match
 from broker.proof import objection
@@ -68,7 +70,7 @@ def table_of(*values: int) -> Table:
 
 
 def asked(table: Table, text: str, own: str = "[]", **sources: Any) -> list[int]:
-    return table.truth(parse(own), parse_expression(text), **sources).tolist()
+    return table.truth(parse(own), parse_expression(text), Circumstances(**sources)).tolist()
 
 
 def test_who_asks_the_same_in_other_words_gets_what_is_kept() -> None:
@@ -154,8 +156,8 @@ def test_a_standing_demand_is_known_again_by_what_it_reads_of_the_job() -> None:
 
 def test_a_standing_demand_that_asks_for_time_is_asked_anew() -> None:
     table, demand = table_of(1, 5), parse_expression("time() > 100 && other.Slots > 0 && other.Slots < 9")
-    assert not table.where(ClassAd(), demand, clock=lambda: 50.0, standing=True).any()
-    assert table.where(ClassAd(), demand, clock=lambda: 150.0, standing=True).all()
+    assert not table.where(ClassAd(), demand, Circumstances(lambda: 50.0), standing=True).any()
+    assert table.where(ClassAd(), demand, Circumstances(lambda: 150.0), standing=True).all()
 
 
 def test_an_element_that_answers_by_the_jobs_attributes_answers_each_job() -> None:
@@ -306,3 +308,57 @@ def test_a_table_that_is_wrong_sends_no_job_astray(make_world: Callable[..., Any
         world.step(job)
     assert world.get(job).ce_id.startswith("two.example.org")
     assert "the table and the evaluator disagree" in caplog.text
+
+
+# -- what takes too long
+
+
+TERMS = 400
+LONG = {
+    "terms": " && ".join(f"other.Slots > {-number}" for number in range(TERMS)),
+    "sides": " || ".join(f"other.Slots < {-number}" for number in range(TERMS)),
+    "a sum": " + ".join(["other.Slots"] * TERMS) + " > 0",
+    "patterns": " || ".join(f'RegExp("x{number}", other.Id)' for number in range(TERMS)),
+    "functions of two": " && ".join(f'strcat(other.Id, other.Slots) != "{number}"' for number in range(TERMS)),
+    "levels": "(" * 50 + "other.Slots" + "".join(f" + other.Slots * {number})" for number in range(50)) + " > 0",
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_an_expression_that_takes_longer_than_it_may_is_an_error_everywhere(text: str) -> None:
+    table, job, expr = table_of(1, 5), ClassAd(), parse_expression(text)
+    assert not table.gave_up(job, expr)
+    table.seconds = -1.0
+    assert table.truth(job, expr).tolist() == [Truth.ERROR] * 2
+    assert table.gave_up(job, expr)
+    assert not table.gave_up(job, parse_expression(text))
+    assert not table.where(job, expr).any()
+    assert not table.numbers(job, expr)[1].any()
+    assert table.where(job, parse_expression("other.Slots > 1")).tolist() == [False, True]
+
+
+def test_what_was_given_up_is_asked_again_of_another_table() -> None:
+    table, job, expr = table_of(1, 5), ClassAd(), parse_expression(LONG["terms"])
+    table.seconds = -1.0
+    assert not table.where(job, expr).any()
+    again = table.unasked()
+    again.seconds = 60.0
+    assert again.where(job, expr).all()
+
+
+def test_nothing_more_is_evaluated_after_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, job = table_of(1, 5), ClassAd()
+    expr = parse_expression(" || ".join(f'RegExp("x{number}.*[yz]", other.Id)' for number in range(2000)))
+    looked_up: list[str] = []
+    having = Column.having
+
+    def counted(self: Column, expression: str, options: str = "") -> Any:
+        looked_up.append(expression)
+        return having(self, expression, options)
+
+    monkeypatch.setattr(Column, "having", counted)
+    table.seconds = -1.0
+    assert not table.where(job, expr).any()
+    assert len(looked_up) < 100
+    assert not table.where(job, expr).any()
+    assert len(looked_up) < 100

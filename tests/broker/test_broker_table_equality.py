@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from broker.circumstances import Circumstances
 from broker.masks.search import Texts
 from broker.table import Table, Truth
 from infosys.ce_ads import CeRecord
@@ -273,8 +274,7 @@ class Maker:
         return Table([self.record(number) for number in range(rows)])
 
 
-def sources() -> dict[str, Any]:
-    return {"clock": lambda: 1_700_000_000.5, "rng": lambda: 0.25, "success": lambda name: len(name) / 16}
+CIRCUMSTANCES = Circumstances(lambda: 1_700_000_000.5, lambda: 0.25, lambda name: len(name) / 16)
 
 
 def truth_of(value: Value) -> int:
@@ -289,12 +289,12 @@ def truth_of(value: Value) -> int:
 
 def check(table: Table, ad: ClassAd, expr: Expr) -> None:
     """The table's three answers against the evaluator."""
-    values = [evaluate(expr, ad, record.ad, **sources()) for record in table.records]
+    values = [evaluate(expr, ad, record.ad, **vars(CIRCUMSTANCES)) for record in table.records]
     wanted = [truth_of(value) for value in values]
     told = f"{expr.text()} in {ad.text()}"
-    assert table.truth(ad, expr, **sources()).tolist() == wanted, told
-    assert table.where(ad, expr, **sources()).tolist() == [each == Truth.TRUE for each in wanted], told
-    numbers = table.exact_numbers(ad, expr, **sources())
+    assert table.truth(ad, expr, CIRCUMSTANCES).tolist() == wanted, told
+    assert table.where(ad, expr, CIRCUMSTANCES).tolist() == [each == Truth.TRUE for each in wanted], told
+    numbers = table.exact_numbers(ad, expr, CIRCUMSTANCES)
     found = [repr(numbers.at(row)) if ok else "" for row, ok in enumerate(numbers.ok.tolist())]
     assert found == [repr(value) if type(value) in (int, float) else "" for value in values], told
     reals = [float(value) for value in values if type(value) in (int, float)]  # type: ignore[arg-type]
