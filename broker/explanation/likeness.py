@@ -45,7 +45,8 @@ class Index:
         within = owners[1:] == owners[:-1]
         pairs = (letters[:-1] << _LETTER | letters[1:])[within]
         self._pairs, numbers = np.unique(pairs, return_inverse=True)
-        held = np.unique(numbers.astype(np.int64) * max(1, len(framed)) + owners[1:][within])  # a pair counts once
+        held = np.sort(numbers.astype(np.int64) * max(1, len(framed)) + owners[1:][within])
+        held = held[np.diff(held, prepend=-1) > 0]  # a pair that a word has twice counts once
         pair_of, word_of = np.divmod(held, max(1, len(framed)))
         self._holders: npt.NDArray[np.int32] = word_of.astype(np.int32)
         self._starts = np.searchsorted(pair_of, np.arange(len(self._pairs) + 1))

@@ -91,8 +91,9 @@ class Vocabulary:
         self.elements.rules  # noqa: B018 - made for all who ask
         self.like_names("")
         for name in list(self.names)[:MAX_COLUMNS]:
-            if self.values(name)[1] and len(self.words(name)) <= MAX_PREPARED:
-                self.like(name, "")
+            said = _sayings_of(self._table.column(name))
+            if said.values is not None and len(said.words) <= MAX_PREPARED:
+                said.index  # noqa: B018 - as above
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -136,9 +137,7 @@ class Vocabulary:
         said = self._sayings.get(key)
         if said is None:
             column = self._table.column(key)
-            said = _SAYINGS.get(column)
-            if said is None:
-                said = _SAYINGS[column] = Sayings(column)
+            said = _sayings_of(column)
             if said.values is None:  # then it is not the column's
                 said = Sayings(column)
                 said.__dict__["words"] = _words_of(enumerate(ad.value(key) for ad in self._ads))
@@ -179,6 +178,13 @@ def _words_of(values: Iterable[tuple[int, Value]]) -> dict[str, Word]:
                 else:
                     word.numbers.append(number)
     return words
+
+
+def _sayings_of(column: Column) -> Sayings:
+    said = _SAYINGS.get(column)
+    if said is None:
+        said = _SAYINGS[column] = Sayings(column)
+    return said
 
 
 _SAYINGS: WeakKeyDictionary[Column, Sayings] = WeakKeyDictionary()

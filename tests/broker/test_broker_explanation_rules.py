@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from broker.circumstances import Circumstances
 from broker.explanation import explain, lines, reason
 from broker.explanation.clause import clauses_of
 from broker.explanation.examination import Examination
@@ -236,10 +237,12 @@ def test_time_and_chance_are_asked_once_so_that_all_numbers_are_of_one_moment() 
     record = CeRecord("h:1/cream-fork-q", "h:1/cream-fork-q", parse("[Cpus = 1]"), ("VO:vo",), "h")
     terms = "other.Cpus >= 0 && random() < 0.05 && random() + other.Cpus < 1.05 && real(time()) < 0.05"
     job = Job(parse(f"[Requirements = {terms}; Rank = random()]"))
-    found = explain(job, Snapshot((record,)), USER, wms_requirements=None, clock=rising, rng=lambda: 0.0)
+    circumstances = Circumstances(rising, lambda: 0.0)
+    found = explain(job, Snapshot((record,)), USER, wms_requirements=None, circumstances=circumstances)
     assert (found.matches, len(asked)) == (1, 1)
     asked.clear()
-    found = explain(job, Snapshot((record,)), USER, wms_requirements=None, clock=lambda: 0.0, rng=rising)
+    circumstances = Circumstances(lambda: 0.0, rising)
+    found = explain(job, Snapshot((record,)), USER, wms_requirements=None, circumstances=circumstances)
     assert (found.matches, len(asked)) == (1, 1)
 
 
