@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import chains, commands, disk, jobs, ldap, list_match, matching, pull, wmproxy_requests
+from benchmarks import chains, commands, disk, explaining, jobs, ldap, list_match, matching, pull, wmproxy_requests
 from benchmarks.figure import Figure, table
 from benchmarks.scratchnode import ScratchNode
 from grid.errors import GridError
@@ -36,6 +36,10 @@ BENCHMARKS: Final[dict[str, tuple[str, _Measure]]] = {
     "matching": (
         "matches of jobs with thousands of computing elements, beside classad2",
         lambda node, quick: matching.measure_matching(quick),
+    ),
+    "explaining": (
+        "explanations on new pictures of 5 000 computing elements, and Requirements that are made to be costly",
+        lambda node, quick: explaining.measure_explaining(quick),
     ),
     "pull": (
         "a grid of 500 and 5 000 computing elements bought while jobs are matched, beside ldapsearch",

@@ -46,8 +46,8 @@ MAX_COLUMNS: Final = 1000
 _MAX_STANDING: Final = 64
 """Standing expressions that a table remembers."""
 
-_MAX_GIVEN_UP: Final = 16
-"""Expressions of which a table remembers that they were given up."""
+_MAX_GIVEN_UP: Final = 4
+"""Expressions of which a table remembers that they were given up; each may have a hundred thousand nodes."""
 
 _FOR_EACH_ROW: Final = 4
 """So many times as long an expression may take that only the evaluator can answer; its steps are counted besides."""
