@@ -19,7 +19,7 @@ from broker.queue import End, Phase, Request
 from broker.standing import Sign, StandingRules
 from broker.standings import Standings
 from broker.tally import NodeEnd, count_ends
-from broker.traffic import Traffic
+from broker.traffic import MAX_KEPT, Traffic
 from broker.trail import Trail
 from lb.events import Event
 from lb.journal import Journal
@@ -58,6 +58,17 @@ class Ledger:
         self.traffic = Traffic()
         self.writer = GroupWriter(self.engine)
         self._outbox = Outbox(OUTBOX, self.writer, Journal(journal), interlogger_doorbell).start()
+
+    def recall(self, since: float) -> int:
+        """After a restart: take up the jobs again that were sent after this moment and are still there.
+
+        :param since: when the picture was taken that jobs are matched with, seconds since 1970.
+        :returns: how many they are.
+        """
+        with self.engine.connect() as connection:
+            found = queue.on_their_way(connection, since, MAX_KEPT)
+        self.traffic.recall(found)
+        return len(found)
 
     def record(self, connection: Connection, events: Sequence[Event]) -> None:
         """Put events into the outbox, inside a transaction of :attr:`writer`."""

@@ -29,6 +29,7 @@ from broker.proof import objection
 from broker.request import Request
 from broker.settings import BrokerSettings
 from broker.supermarket import Snapshot, Supermarket
+from broker.traffic import Sent
 from broker.trail import Trail
 from broker.waiting import Kind
 from broker.wms_requirements import read_wms_requirements
@@ -48,6 +49,7 @@ class Placement:
     :ivar reason: why the request waits; it begins with a sentence of gLite's.
     :ivar until: when there may be one, seconds since 1970; None when nobody knows.
     :ivar kind: by what a request that waits is matched; None: it is looked at by its own period alone.
+    :ivar sent: that the job is on its way to the element.
     :ivar wait: after which the request is looked at again anyhow, in seconds.
     """
 
@@ -58,6 +60,7 @@ class Placement:
     until: float | None = None
     kind: Kind | None = None
     wait: float = 0.0
+    sent: Sent | None = None
 
 
 class Placements:
@@ -98,10 +101,11 @@ class Placements:
             return Placement(reason=why, kind=kind, wait=wait)
         seen_at = snapshot.taken_at.timestamp() - self._settings.information_delay
         memo = self._matches.memo(key, user, snapshot)
+        sent: Sent | None = None
         with self._choosing:  # who chooses next sees this job on its way: an element on trial gets one at a time
             choice = self._chooser.choose(job, result, seen_at, memo)
             if choice.candidate is not None:
-                self._ledger.traffic.sent(choice.candidate.ce_id, str(request.job), job.slots)
+                sent = self._ledger.traffic.sent(choice.candidate.ce_id, str(request.job), job.slots)
         if choice.candidate is None:
             filled = any(each.until is None for each in choice.aside)
             aside = choice.until is not None
@@ -116,7 +120,7 @@ class Placements:
                 return Placement(reason=f"BrokerHelper: {error.description}", wait=period)
         told = self._for_the_lrms(job, chosen.record)
         jdl = adapt(job.ad, chosen.ce_id, request.sequence_code, told, brokerinfo.uri(job)).text()
-        return Placement(chosen, jdl, kept(result, chosen, time.time()))
+        return Placement(chosen, jdl, kept(result, chosen, time.time()), sent=sent)
 
     def _result(
         self,

@@ -150,6 +150,8 @@ class Planner:
             "told": 0,
             "told_at": None,
             "matched": placement.matched,
+            "sent_at": None if placement.sent is None else placement.sent.at,
+            "slots": None if placement.sent is None else placement.sent.slots,
             "next_try": now,
         }
         if not self._ledger.step(request, trail, **values):

@@ -19,10 +19,11 @@ from sqlalchemy.engine import Connection
 from broker import compounds
 from broker.request import End, Phase, Progress, Request, Submission, progress_of, request_of, row_of
 from broker.shares import Turn, in_turn
-from broker.tables import REQUESTS, SCHEMA_VERSION, STREAMS, metadata
+from broker.tables import MIGRATIONS, REQUESTS, SCHEMA_VERSION, STREAMS, metadata
+from broker.traffic import Sent
 from grid.jobid import JobId
 
-__all__ = ["SCHEMA_VERSION", "End", "Phase", "Progress", "Request", "Submission", "metadata"]
+__all__ = ["MIGRATIONS", "SCHEMA_VERSION", "End", "Phase", "Progress", "Request", "Submission", "metadata"]
 
 # Said by what it is not: the database would look through all requests of a phase instead of those that are due.
 _STEP_WANTED = sa.and_(
@@ -32,7 +33,8 @@ _STEP_WANTED = sa.and_(
 _NOTHING_TO_DO = frozenset((Phase.RUNNING, Phase.ENDED))
 """Phases that others lead on: the CE, or nobody any more."""
 
-_FOR_A_CE = [phase.value for phase in (Phase.HELD, Phase.QUEUED, Phase.WAITING, Phase.CHOSEN)]
+_WITHOUT_A_CE = [phase.value for phase in (Phase.HELD, Phase.QUEUED, Phase.WAITING)]
+_FOR_A_CE = [*_WITHOUT_A_CE, Phase.CHOSEN.value]
 """Phases of requests that wait for a computing element."""
 
 # The statements of every job's way, made once: making one costs several times what running it does.
@@ -67,6 +69,12 @@ _ACTIVE_ENDPOINTS = (
     sa.select(REQUESTS.c.ce_endpoint)
     .where(REQUESTS.c.phase.in_([Phase.REGISTERED.value, Phase.RUNNING.value]))
     .distinct()
+)
+_ON_THEIR_WAY = (
+    sa.select(REQUESTS.c.job_id, REQUESTS.c.ce_id, REQUESTS.c.sent_at, REQUESTS.c.slots)
+    .where(REQUESTS.c.sent_at > sa.bindparam("since"), REQUESTS.c.phase.not_in([*_WITHOUT_A_CE, Phase.ENDED.value]))
+    .order_by(REQUESTS.c.sent_at.desc())
+    .limit(sa.bindparam("most"))
 )
 
 
@@ -177,6 +185,15 @@ def rouse(connection: Connection, jobs: Sequence[str] | None = None) -> int:
     if jobs is not None:
         waiting = waiting.where(REQUESTS.c.job_id.in_(list(jobs)))
     return connection.execute(waiting.values(next_try=now)).rowcount
+
+
+def on_their_way(connection: Connection, since: float, most: int) -> list[Sent]:
+    """The jobs that were sent after a moment and have not come back from where they went, the earliest first.
+
+    :param most: so many; of more the latest.
+    """
+    rows = connection.execute(_ON_THEIR_WAY, {"since": since, "most": most})
+    return [Sent(*row) for row in rows][::-1]
 
 
 def active_endpoints(connection: Connection) -> set[str]:

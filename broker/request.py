@@ -69,6 +69,7 @@ class Request:
     :ivar compound: the compound job that this is a node of, with its place and name there.
     :ivar matched: of the last match, as JSON: ``at`` (seconds since the epoch), ``rank``, the number of ``candidates``
         and the next best of them (``others``).
+    :ivar sent_at: when the present element was chosen, seconds since the epoch; the job wants so many ``slots`` there.
     :ivar unmet: how many parents have not ended well yet.
     """
 
@@ -97,6 +98,8 @@ class Request:
     told: int = 0
     told_at: float | None = None
     matched: str | None = None
+    sent_at: float | None = None
+    slots: int | None = None
     compound: JobId | None = None
     node_index: int | None = None
     node_name: str | None = None

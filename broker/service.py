@@ -50,7 +50,7 @@ def create_schema(settings: BrokerSettings) -> None:
     """Make the broker's tables; called before any service that uses them starts."""
     engine = open_engine(settings.database_url)
     try:
-        schema.create(engine, queue.metadata, queue.SCHEMA_VERSION)
+        schema.create(engine, queue.metadata, queue.SCHEMA_VERSION, queue.MIGRATIONS)
     finally:
         engine.dispose()
 
@@ -89,6 +89,8 @@ def run(settings: BrokerSettings, stop: threading.Event) -> None:
     supermarket.subscribe(rouser)
     supermarket.subscribe(prepare)
     supermarket.start()
+    seen_at = supermarket.snapshot().taken_at.timestamp() - settings.information_delay
+    log.info("%d jobs are on their way to computing elements since they were last looked at", ledger.recall(seen_at))
     stocktaking = Stocktaking(supermarket, settings.control_socket.parent)
     control = ControlServer(
         settings.control_socket,

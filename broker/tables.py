@@ -5,9 +5,14 @@ A node of a compound job is a request like any other, with the columns from ``co
 
 from __future__ import annotations
 
-import sqlalchemy as sa
+from collections.abc import Mapping
 
-SCHEMA_VERSION = 3
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from storage.schema import Migration
+
+SCHEMA_VERSION = 4
 metadata = sa.MetaData(info={"room": "broker"})
 
 REQUESTS = sa.Table(
@@ -38,6 +43,8 @@ REQUESTS = sa.Table(
     sa.Column("told", sa.Integer, nullable=False),  # reasons of this wait that L&B was told of
     sa.Column("told_at", sa.Float),
     sa.Column("matched", sa.Text),  # JSON: when, with which rank, and what else could have been taken
+    sa.Column("sent_at", sa.Float),  # when the present element was chosen, and how many slots the job wants there
+    sa.Column("slots", sa.Integer),
     sa.Column("purge_ce", sa.Boolean, nullable=False),
     sa.Column("compound", sa.String(1024)),
     sa.Column("node_index", sa.Integer),
@@ -51,6 +58,8 @@ sa.Index("broker_requests_due", REQUESTS.c.next_try, sqlite_where=_PENDING, post
 sa.Index(
     "broker_requests_turns", REQUESTS.c.owner, REQUESTS.c.next_try, sqlite_where=_PENDING, postgresql_where=_PENDING
 )
+_SENT = REQUESTS.c.sent_at.is_not(None)
+_BY_SENDING = sa.Index("broker_requests_sent", REQUESTS.c.sent_at, sqlite_where=_SENT, postgresql_where=_SENT)
 _OF_COMPOUND = REQUESTS.c.compound.is_not(None)
 sa.Index(
     "broker_requests_nodes",
@@ -122,3 +131,14 @@ STANDINGS = sa.Table(
     sa.Column("changed", sa.Float, nullable=False),
     sa.Column("slots", sa.Text, nullable=False),  # JSON: [[number, good, failed], ...]
 )
+
+
+def _with_sending(connection: Connection) -> None:
+    """Jobs that are on their way already are taken for sent before the picture."""
+    connection.execute(sa.text("ALTER TABLE broker_requests ADD COLUMN sent_at FLOAT"))
+    connection.execute(sa.text("ALTER TABLE broker_requests ADD COLUMN slots INTEGER"))
+    _BY_SENDING.create(connection)
+
+
+MIGRATIONS: Mapping[int, Migration] = {4: _with_sending}
+"""From the version before to each."""

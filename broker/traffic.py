@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from jdl.tree import ClassAd
@@ -26,29 +27,49 @@ MAX_ELEMENTS: Final = 20_000
 """Elements of which it is remembered when a job was last sent there; beyond it those of longest ago are forgotten."""
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A job on its way.
+
+    :ivar at: when it was sent, seconds since 1970.
+    :ivar slots: as many as it wants.
+    """
+
+    job: str
+    ce_id: str
+    at: float
+    slots: int
+
+
 class Traffic:
-    """The jobs on their way, by element; in memory, since it matters until the next look only."""
+    """The jobs on their way, by element; after a restart the queue's rows tell of them (:meth:`recall`)."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._sent: dict[str, tuple[str, float, int]] = {}  # by job, in the order of sending
+        self._sent: dict[str, Sent] = {}  # by job, in the order of sending
         self._wanted: dict[str, int] = {}
         self._last: dict[str, float] = {}
 
-    def sent(self, ce_id: str, job: str, slots: int) -> None:
+    def sent(self, ce_id: str, job: str, slots: int) -> Sent:
         """A job was sent there; it wants so many slots."""
-        now = self._clock()
+        now = Sent(job, ce_id, self._clock(), slots)
+        self.recall([now])
+        return now
+
+    def recall(self, jobs: Iterable[Sent]) -> None:
+        """These were sent, the earliest first, after all that are known here."""
         with self._lock:
-            self._drop(job)
-            self._sent[job] = (ce_id, now, slots)
-            self._wanted[ce_id] = self._wanted.get(ce_id, 0) + slots
-            self._last.pop(ce_id, None)
-            self._last[ce_id] = now
-            if len(self._last) > MAX_ELEMENTS:  # users may name any (SubmitTo)
-                del self._last[next(iter(self._last))]
-            while len(self._sent) > MAX_KEPT:
-                self._drop(next(iter(self._sent)))
+            for each in jobs:
+                self._drop(each.job)
+                self._sent[each.job] = each
+                self._wanted[each.ce_id] = self._wanted.get(each.ce_id, 0) + each.slots
+                self._last.pop(each.ce_id, None)
+                self._last[each.ce_id] = each.at
+                if len(self._last) > MAX_ELEMENTS:  # users may name any (SubmitTo)
+                    del self._last[next(iter(self._last))]
+                while len(self._sent) > MAX_KEPT:
+                    self._drop(next(iter(self._sent)))
 
     def ended(self, job: str) -> None:
         """The job takes no slot any more where it was sent."""
@@ -67,19 +88,18 @@ class Traffic:
         """
         with self._lock:
             while self._sent:
-                job, (_, at, _) = next(iter(self._sent.items()))
-                if at > moment:
+                first = next(iter(self._sent.values()))
+                if first.at > moment:
                     break
-                self._drop(job)
+                self._drop(first.job)
             return dict(self._wanted)
 
     def _drop(self, job: str) -> None:
         found = self._sent.pop(job, None)
         if found is not None:
-            ce_id, _, slots = found
-            self._wanted[ce_id] -= slots
-            if not self._wanted[ce_id]:
-                del self._wanted[ce_id]
+            self._wanted[found.ce_id] -= found.slots
+            if not self._wanted[found.ce_id]:
+                del self._wanted[found.ce_id]
 
 
 def with_jobs(ad: ClassAd, slots: int) -> ClassAd:

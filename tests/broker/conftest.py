@@ -259,6 +259,7 @@ class World:
         journal = self.settings.journal_directory / "broker.0.log"
         bell, rules = self.settings.interlogger_doorbell, self.settings.standing_rules
         self.ledger = Ledger(self.settings.database_url, journal, bell, rules)
+        self.ledger.recall(self.shelf.now.taken_at.timestamp() - self.settings.information_delay)
         self.planner = Planner(self.settings, self.ledger, self.shelf, self.elements)
         self.engine = Engine(self.settings, self.ledger, self.shelf)
         self.reports = Reports(self.settings, self.ledger, self.planner.attempts)
