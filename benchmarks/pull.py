@@ -1,7 +1,7 @@
 """Buying a whole grid: how long it takes, what it takes of memory, and how long matchmaking stands still meanwhile.
 
-    python -m benchmarks.pull serve SITES     serve a made-up grid until standard input ends
-    python -m benchmarks.pull probe URL       buy it while jobs are matched; prints one JSON object
+    python -m benchmarks.pull serve SITES [SCHEMA]     serve a made-up grid until standard input ends
+    python -m benchmarks.pull probe URL [SCHEMA]       buy it while jobs are matched; prints one JSON object
 
 The server, the broker's part and ldapsearch are processes of their own, as in service.
 """
@@ -33,9 +33,12 @@ from infosys import synthetic
 from infosys.access import User
 from infosys.entry import Entry, to_ldif
 from infosys.server import LdapServer
+from infosys.synthetic2 import entries2
 from jdl.parser import parse
 
 BASE: Final = "mds-vo-name=local,o=grid"
+BASES: Final = {"1.3": BASE, "2.0": "o=glue"}
+"""Where the entries of each schema stand."""
 USER: Final = User("/DC=org/CN=Bench", (Fqan.parse("/testvo"),))
 JDL: Final = """[ Executable = "/bin/true";
   Requirements = other.GlueHostMainMemoryRAMSize >= {memory} && other.GlueCEPolicyMaxWallClockTime > {minutes}
@@ -57,17 +60,18 @@ def measure_pull(scratch: Path, quick: bool) -> list[Figure]:
     """Grids of 500 and 5 000 computing elements, from our server and, where it is installed, from slapd."""
     figures: list[Figure] = []
     for sites in (100,) if quick else (100, 1000):
-        with served(["serve", str(sites)]) as url:
-            figures += _figures(f"{sites * 5} CEs", url)
-        if shutil.which("slapd") and Path("/etc/bdii/bdii-top-slapd.conf").exists():
-            with slapd(scratch, sites) as url:
-                figures += _figures(f"{sites * 5} CEs, slapd", url)
+        for schema, suffix in (("1.3", ""), ("2.0", ", GLUE 2.0")):
+            with served(["serve", str(sites), schema]) as url:
+                figures += _figures(f"{sites * 5} CEs{suffix}", url, schema)
+            if shutil.which("slapd") and Path("/etc/bdii/bdii-top-slapd.conf").exists():
+                with slapd(scratch, sites, schema) as url:
+                    figures += _figures(f"{sites * 5} CEs, slapd{suffix}", url, schema)
     return figures
 
 
-def _figures(name: str, url: str) -> list[Figure]:
-    bare = _ldapsearch(url)
-    found = json.loads(run([sys.executable, "-m", "benchmarks.pull", "probe", url]))
+def _figures(name: str, url: str, schema: str) -> list[Figure]:
+    bare = _ldapsearch(url, BASES[schema])
+    found = json.loads(run([sys.executable, "-m", "benchmarks.pull", "probe", url, schema]))
     calm, busy = found["calm"], found["busy"]
     return [
         Figure(f"purchase of everything, {name}", found["whole"], "s", (bare,)),
@@ -83,14 +87,14 @@ def _figures(name: str, url: str) -> list[Figure]:
     ]
 
 
-def _ldapsearch(url: str) -> Limit:
+def _ldapsearch(url: str, base: str) -> Limit:
     program = shutil.which("ldapsearch")
     if program is None:
         return Limit("ldapsearch of everything", 0.0, "ldapsearch is not installed")
     best = 1e9
     for _ in range(_ROUNDS):
         began = time.perf_counter()
-        run([program, "-x", "-LLL", "-o", "ldif-wrap=no", "-E", "!pr=1000/noprompt", "-H", url, "-b", BASE])
+        run([program, "-x", "-LLL", "-o", "ldif-wrap=no", "-E", "!pr=1000/noprompt", "-H", url, "-b", base])
         best = min(best, time.perf_counter() - began)
     return Limit("ldapsearch of everything", best)
 
@@ -123,7 +127,7 @@ def served(arguments: list[str]) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def slapd(scratch: Path, sites: int) -> Iterator[str]:
+def slapd(scratch: Path, sites: int, schema: str = "1.3") -> Iterator[str]:
     """The grid in OpenLDAP's server, with the schema and the configuration of Debian's BDII."""
     with tempfile.TemporaryDirectory(prefix="slapd-", dir=scratch) as name:
         place = Path(name)
@@ -135,24 +139,32 @@ def slapd(scratch: Path, sites: int) -> Iterator[str]:
             line + ("maxsize 1073741824\n" if line.startswith("directory") else "") for line in text.splitlines(True)
         )
         (place / "slapd.conf").write_text(text)
-        (place / "grid.ldif").write_text(_roots(sites) + to_ldif(synthetic.entries(sites)))
+        (place / "grid.ldif").write_text(_roots(sites, schema) + to_ldif(_entries(sites, schema)))
         config = ["-f", str(place / "slapd.conf")]
-        run(["slapadd", "-q", *config, "-b", "o=grid", "-l", str(place / "grid.ldif")])
+        run(["slapadd", "-q", *config, "-b", "o=grid" if schema == "1.3" else "o=glue", "-l", str(place / "grid.ldif")])
         port = _free_port()
         url = f"ldap://127.0.0.1:{port}"
         process = subprocess.Popen(
             ["slapd", *config, "-h", url, "-d", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            _until_it_answers(url)
+            _until_it_answers(url, "o=grid" if schema == "1.3" else "o=glue")
             yield url
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _roots(sites: int) -> str:
+def _entries(sites: int, schema: str) -> Iterator[Entry]:
+    return synthetic.entries(sites) if schema == "1.3" else entries2(sites)
+
+
+def _roots(sites: int, schema: str) -> str:
     """The entries above all others: our server makes them itself."""
+    if schema == "2.0":
+        top = Entry.of("o=glue", {"objectClass": "organization", "o": "glue"})
+        group = {"objectClass": "GLUE2Group", "GLUE2GroupID": "grid"}
+        return to_ldif([top, Entry.of("GLUE2GroupID=grid,o=glue", group)])
     levels = ["local", *(f"{synthetic.SITE_PREFIX}{number:03d},mds-vo-name=local" for number in range(1, sites + 1))]
     made = [Entry.of("o=grid", {"objectClass": "organization", "o": "grid"})]
     for level in levels:
@@ -168,28 +180,28 @@ def _free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def _until_it_answers(url: str) -> None:
+def _until_it_answers(url: str, base: str) -> None:
     deadline = time.monotonic() + _START
     while time.monotonic() < deadline:
-        asked = subprocess.run(["ldapsearch", "-x", "-H", url, "-b", "o=grid", "-s", "base"], capture_output=True)
+        asked = subprocess.run(["ldapsearch", "-x", "-H", url, "-b", base, "-s", "base"], capture_output=True)
         if asked.returncode == 0:
             return
         time.sleep(0.2)
     raise PullFailure(f"{url} does not answer")
 
 
-def serve(sites: int) -> None:
+def serve(sites: int, schema: str = "1.3") -> None:
     """Serve the grid until standard input ends."""
     with LdapServer("127.0.0.1:0") as server:
-        server.publish(synthetic.entries(sites))
+        server.publish(_entries(sites, schema))
         print(server.url, flush=True)
         sys.stdin.read()
 
 
-def probe(url: str) -> dict[str, Any]:
+def probe(url: str, schema: str = "1.3") -> dict[str, Any]:
     """Buy while matching; times in s, of matches in ms, memory in MiB."""
     before = memory()["resident"]
-    source = InformationSource(url, BASE, timeout=300.0)
+    source = InformationSource(url, BASE, schema=schema, timeout=300.0)
     with Supermarket([source], refresh=1e6, whole_refresh=1e6) as shop:
         calm = _matched(shop, lambda: time.sleep(CALM))
         resident = memory()["resident"]
@@ -239,6 +251,6 @@ def _matched(shop: Supermarket, beside: Callable[[], object]) -> dict[str, float
 if __name__ == "__main__":
     os.umask(0o077)
     if sys.argv[1:2] == ["serve"]:
-        serve(int(sys.argv[2]))
+        serve(int(sys.argv[2]), *sys.argv[3:4])
     else:
-        print(json.dumps(probe(sys.argv[2])))
+        print(json.dumps(probe(*sys.argv[2:4])))

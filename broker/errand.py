@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from broker.parcels import Nodes, ParcelError, Receiver
-from broker.purchase import STATES, STORED, Order, Receipt, Values
+from broker.purchase import STATES, STORED, Order, Receipt
+from broker.states import Values
 from grid.errors import InternalFailure
 from infosys.ce_ads import CeRecord
 from infosys.se_ads import SeRecord

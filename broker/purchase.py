@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 from broker.parcels import PARCEL, parcels
 from broker.picture import PictureReader, PictureWriter
 from broker.source import InformationSource
+from broker.states import STATE, STATE2, Values, mark, state_of, state_of_entries
 from grid import memory
 from grid.errors import InternalFailure
 from infosys import names
@@ -24,25 +25,12 @@ from infosys.ce_ads import Assembly, assemble, local_id, site_level, view_keys
 from infosys.client import MAX_ENTRIES, LdapSource
 from infosys.entry import Entry
 from infosys.errors import NameSyntaxError, ProtocolError, SourceFailure
-from infosys.filters import Filter, Present
+from infosys.filters import And, Filter, Present
 from infosys.glue2_ads import GLUE2_BASE, assemble2, merge
 from infosys.messages import BASE, SUBTREE
-from infosys.schema import Schema, glue, learn
+from infosys.schema import Schema, glue, glue2, learn
 from infosys.stream import Answer, Question, by_class
 from jdl.tree import ClassAd
-from jdl.values import Undefined
-
-STATE: Final = (
-    "GlueCEStateStatus",
-    "GlueCEStateRunningJobs",
-    "GlueCEStateWaitingJobs",
-    "GlueCEStateTotalJobs",
-    "GlueCEStateFreeJobSlots",
-    "GlueCEStateFreeCPUs",
-    "GlueCEStateEstimatedResponseTime",
-    "GlueCEStateWorstResponseTime",
-)
-"""What changes by the minute: a refresh asks for these attributes alone."""
 
 log = logging.getLogger("wms.broker")
 
@@ -56,11 +44,12 @@ _GLUE1: Final = by_class(
 )
 _GLUE2: Final = by_class("GLUE2Service", "GLUE2Entity")
 _CHANGING: Final = by_class("GlueCE", "GlueVOView")
+_CHANGING2: Final = And((by_class("GLUE2ComputingShare", "GLUE2ComputingEndpoint"), _GLUE2))
 _COUNTED: Final = ("glueceuniqueid=", "gluevoviewlocalid=")
+_COUNTED2: Final = ("glue2shareid=", "glue2endpointid=")
+_LONGEST: Final = max(map(len, (*_COUNTED, *_COUNTED2)))
 _NO_SUCH: Final = "noSuchObject"
 
-Values: TypeAlias = tuple[str | int | bool | None, ...]
-"""The values of :data:`STATE`, None for an attribute that has none."""
 Parcel: TypeAlias = tuple[str, Any]
 
 
@@ -68,10 +57,12 @@ Parcel: TypeAlias = tuple[str, Any]
 class Order:
     """What to buy.
 
-    :ivar kind: :data:`WHOLE`, :data:`STATES` (of GLUE 1.3 sources), or :data:`STORED`, the picture on disk.
+    :ivar kind: :data:`WHOLE`, :data:`STATES` (of sources of one schema), or :data:`STORED`, the picture on disk.
     :ivar picture: where the answers of a whole purchase are kept; None for nowhere.
     :ivar memory: bytes that the purchaser may take.
     :ivar holders: :attr:`infosys.ce_ads.Assembly.holders` of the last whole purchase.
+    :ivar schema: which schema's states are wanted, ``1.3`` or ``2.0``.
+    :ivar origins: :attr:`Receipt.origins` of the last whole purchase.
     """
 
     source: InformationSource
@@ -79,10 +70,20 @@ class Order:
     picture: Path | None = None
     memory: int = 2 << 30
     holders: Mapping[str, names.Key] = field(default_factory=dict)
+    schema: str = "1.3"
+    origins: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """As JSON can carry it."""
-        return {**asdict(self), "picture": str(self.picture) if self.picture else None, "holders": dict(self.holders)}
+        return {
+            "source": asdict(self.source),
+            "kind": self.kind,
+            "picture": str(self.picture) if self.picture else None,
+            "memory": self.memory,
+            "holders": dict(self.holders),
+            "schema": self.schema,
+            "origins": dict(self.origins),
+        }
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Order:
@@ -93,6 +94,8 @@ class Order:
             picture=Path(plain["picture"]) if plain["picture"] else None,
             memory=int(plain["memory"]),
             holders={name: tuple(level) for name, level in plain["holders"].items()},
+            schema=str(plain["schema"]),
+            origins={key: (share, endpoint) for key, (share, endpoint) in plain["origins"].items()},
         )
 
 
@@ -103,6 +106,7 @@ class Receipt:
     :ivar schema: which schema the records came in: ``1.3``, ``2.0`` or ``both``.
     :ivar census: a digest of the names of all elements and views that were met; another one means that some came or
         went.
+    :ivar origins: by key of a record of GLUE 2.0 the marks of its share and its endpoint (:func:`broker.states.mark`).
     :ivar taken_at: seconds since 1970 when the source was asked.
     :ivar read_seconds: from the question to the end of the answer.  :ivar made_seconds: for the ads.
     :ivar peak_memory: bytes that the purchaser had in use at most.
@@ -112,6 +116,7 @@ class Receipt:
     census: str = ""
     problems: tuple[str, ...] = ()
     holders: Mapping[str, names.Key] = field(default_factory=dict)
+    origins: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     taken_at: float = 0.0
     entries: int = 0
     bytes: int = 0
@@ -129,12 +134,14 @@ class _Desk:
 
     def __init__(self, order: Order, writer: PictureWriter | None) -> None:
         source = order.source
+        self.order = order
         self.ldap = LdapSource(source.url, source.base or None, source.timeout)
         self._writer = writer
         self.taken_at = time.time()
         self.entries = 0
         self.bytes = 0
         self._counted: list[str] = []
+        self._counted2: list[str] = []
 
     def ask(self, name: str, wanted: Filter, attributes: tuple[str, ...] = ("*",), **where: Any) -> Iterator[Entry]:
         """The answer to one question; a base that does not exist has no entries."""
@@ -143,8 +150,7 @@ class _Desk:
         try:
             for entry in self._answer(name, wanted, attributes, **where):
                 self.entries += 1
-                if entry.dn[:18].lower().startswith(_COUNTED):
-                    self._counted.append(entry.dn)
+                self._count(entry)
                 yield entry
         except SourceFailure as error:
             if not error.reason.startswith(_NO_SUCH):
@@ -158,9 +164,19 @@ class _Desk:
         if self._writer is not None:
             self._writer.keep(data)
 
-    @property
-    def census(self) -> str:
-        return hashlib.sha256("\n".join(sorted(self._counted)).encode("utf-8", "replace")).hexdigest()
+    def _count(self, entry: Entry) -> None:
+        start = entry.dn[:_LONGEST].lower()
+        if start.startswith(_COUNTED):
+            self._counted.append(entry.dn)
+        elif start.startswith(_COUNTED2) and (
+            entry.is_a("GLUE2ComputingShare") or entry.is_a("GLUE2ComputingEndpoint")
+        ):
+            self._counted2.append(entry.dn)
+
+    def census(self, schema: str) -> str:
+        """A digest of what was met of a schema."""
+        met = self._counted2 if schema == "2.0" else self._counted
+        return hashlib.sha256("\n".join(sorted(met)).encode("utf-8", "replace")).hexdigest()
 
 
 class _Archive(_Desk):
@@ -190,7 +206,7 @@ def buy(order: Order) -> Iterator[Parcel]:
     :raises GridError: when the source cannot be read, or the picture.
     """
     if order.kind == STATES:
-        yield from _states(order)
+        yield from _states2(order) if order.schema == "2.0" else _states(order)
     elif order.kind == STORED:
         if order.picture is None:
             raise InternalFailure("a stored picture without a file was ordered")
@@ -227,13 +243,19 @@ def _whole(order: Order, desk: _Desk, writer: PictureWriter | None) -> Iterator[
         yield "storage", tuple(storage)
     for records in parcels(assembly.records):
         yield "records", tuple(records)
-    kinds = {"1.3" if "GlueCEHostingCluster" in each.ad else "2.0" for each in assembly.records}
+    if wanted == "both" or not assembly.records:
+        schema_met = "both" if assembly.records else ""
+    else:
+        schema_met = "2.0" if assembly.origins else "1.3"
     made = time.monotonic() - began - read
     receipt = Receipt(
-        schema="both" if wanted == "both" or len(kinds) > 1 else "".join(kinds),
-        census=desk.census,
+        schema=schema_met,
+        census=desk.census(schema_met),
         problems=tuple(problems),
         holders=assembly.holders,
+        origins={key: (mark(share), mark(endpoint)) for key, (share, endpoint) in assembly.origins.items()}
+        if schema_met == "2.0"
+        else {},
         taken_at=desk.taken_at,
         entries=desk.entries,
         bytes=desk.bytes,
@@ -257,6 +279,7 @@ def _assembled(
         (*one.storage, *(each for each in two.storage if names.fold(each.se_id) not in known)),
         (*one.problems, *two.problems),
         one.holders,
+        two.origins,
     )
 
 
@@ -284,7 +307,7 @@ def _states(order: Order) -> Iterator[Parcel]:
             if order.holders.get(key[0].partition("=")[2]) == site_level(key):
                 ce_id, ad = names.parse(entry.dn)[0][0][1], writer.ad(entry)
                 elements[key] = ce_id, ad
-                found.append((ce_id, _values(ad)))
+                found.append((ce_id, state_of(ad)))
         elif len(key) > 1:
             views.setdefault(key[1:], []).append(entry)
     read = time.monotonic() - began
@@ -293,13 +316,42 @@ def _states(order: Order) -> Iterator[Parcel]:
         for entry in views.get(key, ()):
             own = ad.copy()
             writer.fill(own, entry)
-            found.append((keys[local_id(entry)], _values(own)))
+            found.append((keys[local_id(entry)], state_of(own)))
+    yield from _handed_over(found, desk, writer, began, read)
+
+
+def _states2(order: Order) -> Iterator[Parcel]:
+    """What shares and endpoints are like now; of two with one name the first counts, as in a whole purchase."""
+    desk = _Desk(order, None)
+    began = time.monotonic()
+    writer = AdWriter(glue2(), glue2())
+    wanted = {each for pair in order.origins.values() for each in pair}
+    ads: dict[str, ClassAd] = {}
+    # object classes: the answer is counted by them, as that of a whole purchase
+    for entry in desk.ask("states", _CHANGING2, ("objectClass", *STATE2), base=GLUE2_BASE):
+        origin = mark(_key(entry))
+        if origin in wanted and origin not in ads:
+            ads[origin] = writer.ad(entry)
+    read = time.monotonic() - began
+    found = [
+        (key, state_of_entries(ads[share], ads[endpoint]))
+        for key, (share, endpoint) in order.origins.items()
+        if share in ads and endpoint in ads
+    ]
+    yield from _handed_over(found, desk, writer, began, read)
+
+
+def _handed_over(
+    found: list[tuple[str, Values]], desk: _Desk, writer: AdWriter, began: float, read: float
+) -> Iterator[Parcel]:
+    """The states in parcels, and the receipt."""
+    schema = desk.order.schema
     yield "head", len(found)
     for start in range(0, len(found), PARCEL * 10):
         yield "states", dict(found[start : start + PARCEL * 10])
     receipt = Receipt(
-        schema="1.3",
-        census=desk.census,
+        schema=schema,
+        census=desk.census(schema),
         problems=tuple(writer.problems),
         taken_at=desk.taken_at,
         entries=desk.entries,
@@ -316,13 +368,3 @@ def _key(entry: Entry) -> names.Key:
         return entry.key
     except NameSyntaxError:
         return ()  # the whole purchase has told it
-
-
-def _values(ad: ClassAd) -> Values:
-    found: Iterable[Any] = (ad.value(name) for name in STATE)
-    return tuple([None if isinstance(value, (Undefined, tuple)) else value for value in found])
-
-
-def state_of(ad: ClassAd) -> Values:
-    """The values of :data:`STATE` in an ad."""
-    return _values(ad)

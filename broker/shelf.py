@@ -9,8 +9,9 @@ from typing import Final
 
 from broker.errand import Goods
 from broker.parcels import Nodes
-from broker.purchase import STATE, Receipt, Values, state_of
+from broker.purchase import Receipt
 from broker.source import InformationSource
+from broker.states import Values, state_of, with_state
 from infosys.ce_ads import CeRecord
 from infosys.se_ads import SeRecord
 
@@ -123,10 +124,10 @@ class Shelf:
         changed = 0
         for key, values in goods.states.items():
             known = self.states.get(key)
-            if known is None or key in self.seen:
+            if known is None or key in self.seen or len(known) != len(values):
                 continue
             if known != values:
-                self.records[key] = _with_state(self.records[key], known, values)
+                self.records[key] = with_state(self.records[key], known, values)
                 self.states[key] = values
                 changed += 1
         self.due = goods.receipt.census != self.receipt.census
@@ -207,7 +208,7 @@ class Shelf:
             current=self.current,
             stored=self.stored,
             failure=self.failure,
-            receipt=replace(self.receipt, holders={}),
+            receipt=replace(self.receipt, holders={}, origins={}),
             refresh=self.refresh,
             seconds=self.seconds,
             refresh_seconds=self.refresh_seconds,
@@ -219,17 +220,6 @@ def _is_suspicious(before: int, lost: int, now: int) -> bool:
     if not now:
         return before > 0
     return lost >= SUSPICIOUS_LOSS and now < before / 2
-
-
-def _with_state(record: CeRecord, before: Values, values: Values) -> CeRecord:
-    """The record with another state; what did not change is shared with the old one."""
-    ad = record.ad.copy()
-    for name, old, value in zip(STATE, before, values, strict=True):
-        if value is None:
-            ad.remove(name)
-        elif old != value or type(old) is not type(value):
-            ad.set(name, value)
-    return replace(record, ad=ad)
 
 
 def wall_to_monotonic(wall: float, now: float) -> float:

@@ -244,7 +244,7 @@ class Supermarket:
             whole = shelf.due or shelf.whole_at is None or now - shelf.whole_at >= self._whole_refresh - 1.0
             if whole:
                 orders[id(shelf)] = WHOLE
-            elif shelf.receipt.schema == "1.3":
+            elif shelf.receipt.schema in ("1.3", "2.0"):
                 orders[id(shelf)] = STATES
         if orders:
             self._buy(orders)
@@ -297,7 +297,11 @@ class Supermarket:
         if shelf.good_at is None and picture is not None and picture.exists():
             source = replace(source, timeout=min(source.timeout, _FIRST_TIMEOUT))  # there is something to show
         try:
-            goods = self._sent(Order(source, kind, picture, self._memory, shelf.receipt.holders), shelf)
+            known = shelf.receipt
+            order = Order(source, kind, picture, self._memory, known.holders)
+            if kind == STATES:
+                order = replace(order, schema=known.schema, origins=known.origins)
+            goods = self._sent(order, shelf)
         except PurchaseFailed as error:
             if shelf.failure != error.description:
                 log.warning("%s", error.description)

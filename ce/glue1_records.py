@@ -26,7 +26,7 @@ from infosys.glue1 import (
     bind_entries,
     entries_of,
 )
-from infosys.glue1_service import Service
+from infosys.glue1_service import Service, with_offset
 
 LONGEST_RESPONSE: Final = 2_146_660_842
 """Seconds that production sites publish for *nobody knows how long*; it fits 32 bits."""
@@ -76,7 +76,7 @@ def service_entries(settings: CeSettings, started: str) -> list[Entry]:
         status="OK",
         status_info="the service publishes this itself",
         wsdl=f"{settings.endpoint}?wsdl",
-        start_time=started,
+        start_time=with_offset(started),
         access_point_url=f"{settings.base}/ce-cream/services",
         uri=f"{settings.base}/ce-cream/services",
         owner=vos_of(granted),

@@ -69,12 +69,14 @@ class Assembly:
     :ivar storage: the storage elements.
     :ivar problems: sentences on what was left out.
     :ivar holders: by folded CE id the level of the tree (:func:`site_level`) that it was taken from.
+    :ivar origins: by key of a record of GLUE 2.0 the names of its share and its endpoint.
     """
 
     records: tuple[CeRecord, ...]
     storage: tuple[SeRecord, ...] = ()
     problems: tuple[str, ...] = ()
     holders: Mapping[str, names.Key] = field(default_factory=dict, repr=False)
+    origins: Mapping[str, tuple[names.Key, names.Key]] = field(default_factory=dict, repr=False)
 
 
 @dataclass

@@ -33,9 +33,11 @@ _VIEW_CLASSES: Final = (
 _CLUSTER_CLASSES: Final = ("GlueClusterTop", "GlueCluster", "GlueInformationService", "GlueKey", "GlueSchemaVersion")
 _SUBCLUSTER_CLASSES: Final = (
     *("GlueClusterTop", "GlueSubCluster", "GlueHostApplicationSoftware", "GlueHostArchitecture"),
-    *("GlueHostBenchmark", "GlueHostMainMemory", "GlueHostNetworkAdapter", "GlueHostOperatingSystem"),
+    *("GlueHostMainMemory", "GlueHostNetworkAdapter", "GlueHostOperatingSystem"),
     *("GlueHostProcessor", "GlueInformationService", "GlueKey", "GlueSchemaVersion"),
 )
+_BENCHMARK_CLASS: Final = "GlueHostBenchmark"
+"""Of a sub-cluster whose benchmarks are known: who names the class is asked for both."""
 VERSION: Final[Mapping[str, int]] = {"GlueSchemaVersionMajor": 1, "GlueSchemaVersionMinor": 3}
 """What every entry says of its schema."""
 
@@ -229,7 +231,9 @@ class SubCluster:
         own = names.rdn("GlueSubClusterUniqueID", self.unique_id)
         above = (own, cluster)
         keys = {"GlueChunkKey": cluster}
-        found = [_entry(names.join(*above, suffix), _SUBCLUSTER_CLASSES, published(self), keys, VERSION)]
+        measured = self.si00 is not None or self.sf00 is not None
+        classes = (*_SUBCLUSTER_CLASSES, *((_BENCHMARK_CLASS,) if measured else ()))
+        found = [_entry(names.join(*above, suffix), classes, published(self), keys, VERSION)]
         for location in self.locations:
             found.append(_part("GlueLocation", location.local_id, above, suffix, location))
         for package in self.packages:

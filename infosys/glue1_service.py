@@ -30,7 +30,7 @@ class ServiceData:
 class Service:
     """Something that answers at an address.
 
-    Times are ISO 8601 in UTC.
+    :ivar start_time: since when, ISO 8601 with the distance from UTC in figures (``+00:00``, see :func:`with_offset`).
     """
 
     unique_id: str = _glue("ServiceUniqueID")
@@ -78,3 +78,8 @@ class Service:
             )
             for each in self.data
         ]
+
+
+def with_offset(utc: str) -> str:
+    """A time of GLUE 2.0 (``…Z``) as GLUE 1.3 has it: its validator and gLite's providers know no ``Z``."""
+    return f"{utc[:-1]}+00:00" if utc.endswith("Z") else utc

@@ -170,6 +170,7 @@ class _Assembler:
         shelf = self._sorted(entries)
         found: dict[str, CeRecord] = {}
         owners: dict[str, tuple[Node, Node]] = {}
+        origins: dict[str, tuple[names.Key, names.Key]] = {}
         for service in shelf.services.values():
             pairs = (
                 (endpoint, share)
@@ -181,9 +182,12 @@ class _Assembler:
                     self._writer.note(f"{service.id} has more than {MAX_SHARES} shares; further ones are left out")
                     break
                 record = self._record(service, endpoint, share, shelf)
-                self._choose(record, service, share, found, owners)
+                chosen = self._choose(record, service, share, found, owners)
+                if chosen:
+                    origins[chosen] = (share.entry.key, endpoint.entry.key)
         storage = tuple(storage_record(node, shelf, self._ad) for node in shelf.storage.values())
-        return Assembly(with_close_storage(found.values(), by_id(storage)), storage, tuple(self._writer.problems))
+        records = with_close_storage(found.values(), by_id(storage))
+        return Assembly(records, storage, tuple(self._writer.problems), origins=origins)
 
     def _choose(
         self,
@@ -192,20 +196,26 @@ class _Assembler:
         share: Node,
         found: dict[str, CeRecord],
         owners: dict[str, tuple[Node, Node]],
-    ) -> None:
-        """Take the record unless a better one has its key; of a share behind two endpoints the first counts."""
+    ) -> str:
+        """Take the record unless a better one has its key; of a share behind two endpoints the first counts.
+
+        :returns: the key of the record that was taken, which may be another one's no longer; empty when none was.
+        """
         whole = record.access_rules[0].partition(":")[2] if record.access_rules else share.id
         for name in (record.key, f"{record.ce_id}/{whole}", f"{record.ce_id}/{share.id}"):
             key = names.fold(name)
             owner = owners.setdefault(key, (service, share))
             if owner == (service, share):
+                taken = key not in found
                 found.setdefault(key, replace(record, key=name))
-                return
+                return name if taken else ""
             if owner[0] is not service:
-                if self._trust(record) > self._trust(found[key]):
-                    found[key], owners[key] = record, (service, share)
+                better = self._trust(record) > self._trust(found[key])
+                if better:
+                    found[key], owners[key] = replace(record, key=name), (service, share)
                 self._writer.note(f"{record.key} is published twice, the other time by {share.entry.dn}")
-                return
+                return name if better else ""
+        return ""
 
     def _trust(self, record: CeRecord) -> bool:
         """Whether the endpoint of a record is on the host that its CE id names."""

@@ -24,14 +24,18 @@ if TYPE_CHECKING:
 MAX_TAGS: Final = 20_000
 """Software tags of one ad; further ones are left out."""
 
+_STATE: Final = (
+    ("WaitingJobs", "GlueCEStateWaitingJobs"),
+    ("TotalJobs", "GlueCEStateTotalJobs"),
+    ("RunningJobs", "GlueCEStateRunningJobs"),
+    ("FreeSlots", "GlueCEStateFreeJobSlots"),
+    ("FreeSlots", "GlueCEStateFreeCPUs"),
+    ("EstimatedAverageWaitingTime", "GlueCEStateEstimatedResponseTime"),
+    ("EstimatedWorstWaitingTime", "GlueCEStateWorstResponseTime"),
+)
+"""What of a share changes by the minute."""
 _COPIED: Final = (
-    ("share", "WaitingJobs", "GlueCEStateWaitingJobs"),
-    ("share", "TotalJobs", "GlueCEStateTotalJobs"),
-    ("share", "RunningJobs", "GlueCEStateRunningJobs"),
-    ("share", "FreeSlots", "GlueCEStateFreeJobSlots"),
-    ("share", "FreeSlots", "GlueCEStateFreeCPUs"),
-    ("share", "EstimatedAverageWaitingTime", "GlueCEStateEstimatedResponseTime"),
-    ("share", "EstimatedWorstWaitingTime", "GlueCEStateWorstResponseTime"),
+    *(("share", name, alias) for name, alias in _STATE),
     ("share", "MaxRunningJobs", "GlueCEPolicyMaxRunningJobs"),
     ("share", "MaxWaitingJobs", "GlueCEPolicyMaxWaitingJobs"),
     ("share", "MaxTotalJobs", "GlueCEPolicyMaxTotalJobs"),
@@ -108,6 +112,17 @@ def aliases(parts: Parts, ce_id: str) -> ClassAd:
     _cpus(parts.environment, ad)
     _address(parts, ce_id, ad)
     _close(parts.close, ad)
+    return ad
+
+
+def state_aliases(share: ClassAd, endpoint: ClassAd) -> ClassAd:
+    """The attributes of GLUE 1.3 that change by the minute, of a share behind an endpoint."""
+    ad = ClassAd()
+    for name, alias in _STATE:
+        _copy(share, name, ad, alias)
+    state = _state(share.value("ServingState"), endpoint.value("ServingState"))
+    if state:
+        ad.set("GlueCEStateStatus", state)
     return ad
 
 

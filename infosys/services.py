@@ -12,7 +12,7 @@ from grid.errors import ConfigurationError
 from infosys.access import vos_of
 from infosys.entry import Entry
 from infosys.glue1_service import Service as Glue1Service
-from infosys.glue1_service import ServiceData
+from infosys.glue1_service import ServiceData, with_offset
 from infosys.glue2 import AccessPolicy, Endpoint, Service
 from infosys.names import join
 from infosys.site import VALIDITY
@@ -99,7 +99,7 @@ class PublishedService:
             status_info=f"{self.url} {'answers' if answering else 'does not answer'}",
             wsdl=self.wsdl,
             semantics=self.semantics,
-            start_time=started,
+            start_time=with_offset(started),
             access_point_url=self.url,
             uri=self.url,
             owner=vos_of(self.access),

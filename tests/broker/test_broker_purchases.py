@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from marketplace import SITE, Clock, answering, bought, looked, market, texts
 
-from broker import purchase
+from broker import states
 from broker.purchase import STATES, WHOLE
 from infosys import synthetic
 from infosys.ce_ads import assemble
@@ -69,7 +69,7 @@ def test_what_did_not_change_is_the_same_node_after_the_next_purchase(bdii: Ldap
                     continue  # ads are not compared
                 assert same == (old.ad.get(name) == new.ad.get(name)), name
                 changed |= set() if same else {name}
-        assert changed <= set(purchase.STATE)
+        assert changed <= set(states.STATE)
 
 
 # -- what changes by the minute
@@ -87,7 +87,7 @@ def test_a_look_at_states_makes_only_changed_records_anew(bdii: LdapServer) -> N
         assert 0 < len(changed) < len(after.records)
         want = {record.key: record for record in assemble(later).records}
         for old, new in zip(before.records, after.records, strict=True):
-            for name in purchase.STATE:
+            for name in states.STATE:
                 assert new.ad.value(name) == want[new.key].ad.value(name)
             assert new.ad.get("GlueHostApplicationSoftwareRunTimeEnvironment") is old.ad.get(
                 "GlueHostApplicationSoftwareRunTimeEnvironment"

@@ -20,7 +20,7 @@ VALUES: dict[str, Callable[[str], bool]] = {
     "GlueCEInfoContactString": lambda text: urllib.parse.urlsplit(text).hostname is not None,
     "GlueServiceEndpoint": lambda text: urllib.parse.urlsplit(text).hostname is not None,
     "GlueServiceStatus": lambda text: text in ("OK", "Warning", "Critical", "Unknown", "Other"),
-    "GlueServiceStartTime": lambda text: re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text) is not None,
+    "GlueServiceStartTime": lambda text: re.fullmatch(r"20\d\d-\d\d-\d\dT[\d:]{8}[+-]\d\d:\d\d", text) is not None,
     "GlueSiteLatitude": lambda text: -90 < float(text) < 90,
     "GlueSiteLongitude": lambda text: -180 < float(text) < 180,
     "GlueHostArchitecturePlatformType": lambda text: text in ("x86_64", "i686", "i386", "ia64", "aarch64"),
@@ -46,6 +46,7 @@ WANTED = {
     "GlueHostMainMemory": "RAMSize VirtualSize",
     "GlueHostNetworkAdapter": "InboundIP OutboundIP",
     "GlueHostProcessor": "Vendor Model ClockSpeed",
+    "GlueHostArchitecture": "PlatformType SMPSize",
 }
 
 
@@ -99,9 +100,20 @@ def keys(entries: Iterable[Entry]) -> Iterator[str]:
         for kind, part in (("GlueCE", "GlueVOView"), ("GlueCluster", "GlueSubCluster")):
             if entry.is_a(kind) and not any(each.is_a(part) for each in below):
                 yield f"{entry.dn}: has no {part}"
+        if entry.is_a("GlueHostBenchmark") and not any("HostBenchmark" in name for name in entry.attributes):
+            yield f"{entry.dn}: names the class of benchmarks without any"
+        if entry.is_a("GlueCE") and _measured(entry, found) and not entry.values("GlueCECapability"):
+            yield f"{entry.dn}: GlueCECapability is wanted, its hosts' SI00 is known"
         total = int(entry.first("GlueCEStateTotalJobs") or 0)
         if total != int(entry.first("GlueCEStateRunningJobs") or 0) + int(entry.first("GlueCEStateWaitingJobs") or 0):
             yield f"{entry.dn}: GlueCEStateTotalJobs is not the sum of its parts"
+
+
+def _measured(element: Entry, entries: Iterable[Entry]) -> bool:
+    cluster = f"GlueClusterUniqueID={element.first('GlueCEHostingCluster')}"
+    return any(
+        cluster in entry.values("GlueChunkKey") and entry.values("GlueHostBenchmarkSI00") for entry in entries
+    )
 
 
 def violations(entries: Iterable[Entry]) -> list[str]:

@@ -72,6 +72,19 @@ def uri(text: str) -> bool:
     return re.fullmatch(r"(mailto:[^@\s]+@[^@\s]+\.[^@\s]+|[a-z]+://\S+)", text) is not None
 
 
+def other_info(name: str, value: str) -> bool:
+    """The keys whose values are prescribed."""
+    known = {
+        "ProfileName": one_of("EGI"),
+        "MiddlewareName": one_of("EMI", "UMD"),
+        "Share": lambda text: re.fullmatch(r"[^:]+:(\d\d?|100)", text) is not None,
+        "BLOG": url,
+        "ICON": url,
+        "WLCG_TIER": one_of("0", "1", "2", "3"),
+    }
+    return name not in known or known[name](value)
+
+
 SERVING = one_of("closed", "draining", "production", "queueing")
 QUALITY = one_of("development", "testing", "pre-production", "production")
 BOOLEAN = one_of("true", "false", "undefined", "TRUE", "FALSE", "UNDEFINED")
@@ -112,7 +125,26 @@ VALUES: dict[str, Callable[[str], bool]] = {
     "GLUE2ComputingShareMaxSlotsPerJob": number(1, 2**32 - 1),
     "GLUE2ComputingShareMaxTotalJobs": number(1, 2**32 - 1),
     "GLUE2ComputingShareMaxUserRunningJobs": number(1, 2**32 - 1),
-    "GLUE2ComputingShareMaxMainMemory": number(100, 10**6),
+    "GLUE2ComputingShareMaxMainMemory": number(100, 99_999),
+    "GLUE2ComputingShareGuaranteedMainMemory": number(100, 99_999),
+    "GLUE2ComputingShareMaxVirtualMemory": number(100, 99_999),
+    "GLUE2ComputingShareGuaranteedVirtualMemory": number(100, 99_999),
+    **{
+        f"GLUE2Computing{kind}{name}Jobs": number(0, 999_999)
+        for kind in ("Service", "Endpoint", "Share")
+        for name in ("Running", "Waiting", "Staging", "Suspended", "PreLRMSWaiting", "LocalRunning", "LocalWaiting")
+    },
+    **{
+        f"GLUE2ComputingShare{name}": number(0, 999_999)
+        for name in (
+            *("EstimatedAverageWaitingTime", "EstimatedWorstWaitingTime", "FreeSlots", "UsedSlots", "RequestedSlots"),
+        )
+    },
+    "GLUE2ExecutionEnvironmentPhysicalCPUs": number(1, 10),
+    "GLUE2ExecutionEnvironmentLogicalCPUs": number(1, 999),
+    "GLUE2EntityOtherInfo": lambda text: (
+        text.partition("=")[1] == "=" and text.partition("=")[2] != "" and other_info(*text.split("=", 1))
+    ),
     "GLUE2ComputingManagerReservation": BOOLEAN,
     "GLUE2ComputingManagerBulkSubmission": BOOLEAN,
     "GLUE2ComputingManagerHomogeneous": BOOLEAN,
@@ -133,8 +165,9 @@ VALUES: dict[str, Callable[[str], bool]] = {
         *("multicpu-multicore", "multicpu-singlecore", "singlecpu-multicore", "singlecpu-singlecore")
     ),
     "GLUE2ExecutionEnvironmentCPUClockSpeed": number(100, 10_000),
-    "GLUE2ExecutionEnvironmentCPUTimeScalingFactor": real(0.1, 1.01),
-    "GLUE2ExecutionEnvironmentWallTimeScalingFactor": real(0.1, 1.01),
+    # the validator reads the factors as whole numbers
+    "GLUE2ExecutionEnvironmentCPUTimeScalingFactor": one_of("1"),
+    "GLUE2ExecutionEnvironmentWallTimeScalingFactor": one_of("1"),
     "GLUE2ExecutionEnvironmentMainMemorySize": number(100, 10**6),
     "GLUE2ExecutionEnvironmentVirtualMemorySize": number(100, 10**6),
 }
@@ -155,6 +188,8 @@ WANTED: dict[str, str] = {
     "GLUE2Manager": "GLUE2ManagerProductVersion",
     "GLUE2ComputingShare": """GLUE2ComputingShareMappingQueue GLUE2ComputingShareDefaultWallTime
         GLUE2ComputingShareDefaultCPUTime GLUE2ComputingShareMaxWallTime GLUE2ComputingShareMaxCPUTime
+        GLUE2ComputingShareMinWallTime GLUE2ComputingShareMinCPUTime GLUE2ComputingShareMaxTotalCPUTime
+        GLUE2ComputingShareMaxMultiSlotWallTime
         GLUE2ComputingShareMaxTotalJobs GLUE2ComputingShareMaxRunningJobs GLUE2ComputingShareMaxWaitingJobs
         GLUE2ComputingShareMaxUserRunningJobs GLUE2ComputingShareMaxSlotsPerJob GLUE2ComputingShareMaxMainMemory
         GLUE2ComputingShareGuaranteedMainMemory GLUE2ComputingShareMaxVirtualMemory
@@ -171,6 +206,7 @@ WANTED: dict[str, str] = {
         GLUE2ExecutionEnvironmentPhysicalCPUs GLUE2ExecutionEnvironmentLogicalCPUs
         GLUE2ExecutionEnvironmentCPUMultiplicity GLUE2ExecutionEnvironmentCPUVendor
         GLUE2ExecutionEnvironmentCPUModel GLUE2ExecutionEnvironmentComputingManagerForeignKey""",
+    "GLUE2ToStorageService": "GLUE2ToStorageServiceLocalPath GLUE2ToStorageServiceRemotePath",
 }
 """Mandatory and recommended by the profile, beside what the schema demands."""
 
