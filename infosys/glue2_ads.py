@@ -199,7 +199,7 @@ class _Assembler:
     ) -> str:
         """Take the record unless a better one has its key; of a share behind two endpoints the first counts.
 
-        :returns: the key of the record that was taken, which may be another one's no longer; empty when none was.
+        :returns: the key that the record was taken with; empty when it was not taken.
         """
         whole = record.access_rules[0].partition(":")[2] if record.access_rules else share.id
         for name in (record.key, f"{record.ce_id}/{whole}", f"{record.ce_id}/{share.id}"):
