@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import socket
 import subprocess
 import time
@@ -19,6 +20,7 @@ from broker.matchmaker import match
 from broker.purchase import STATES, WHOLE, Order
 from broker.source import InformationSource
 from broker.states import STATE, state_of
+from broker.stocktaking import told
 from broker.supermarket import Snapshot, Supermarket
 from grid.fqan import Fqan
 from infosys import messages
@@ -30,6 +32,7 @@ from infosys.server import LdapServer
 from infosys.synthetic2 import entries2
 from jdl.parser import parse
 from node import ports
+from node.ism import source_lines
 
 USER = User("/DC=org/CN=Test", (Fqan.parse("/testvo"),))
 SLAPD = Path("/usr/sbin/slapd")
@@ -90,6 +93,9 @@ def test_only_changed_records_are_made_anew_and_all_are_as_a_whole_purchase_woul
         assert bill.refresh.schema == "2.0"
         assert bill.refresh.bytes < bill.receipt.bytes / 2
         assert bill.receipt.origins == {}  # not for every operator's look
+        shown = "\n".join(source_lines(told(bill)))
+        assert "(GLUE 2.0, current)" in shown
+        assert re.search(r"states: [\d.]+ [KM]iB, [\d.]+ s", shown)
 
 
 def test_an_endpoint_that_closes_or_falls_ill_is_seen_and_matched(bdii: LdapServer, grid: list[Entry]) -> None:
