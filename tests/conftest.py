@@ -98,12 +98,13 @@ class Node:
         """Wait for an end (or one of ``states``) and return what ``Current Status`` says."""
         wanted = states or ("Done", "Aborted", "Cancelled", "Cleared")
         deadline = time.monotonic() + timeout
-        state = "?"
+        state, pause = "?", 0.2
         while time.monotonic() < deadline:
             state = self.job_status(job, user)["Current Status"]
             if state.startswith(wanted):
                 return state
-            time.sleep(0.3)
+            time.sleep(pause)
+            pause = min(1.5, pause * 1.3)
         raise AssertionError(f"{job} is {state} after {timeout} s\n{self.logs()}")
 
     def logs(self, lines: int = 15) -> str:

@@ -31,6 +31,7 @@ _NOW_AND_THEN = 16
 def codes(files: Iterable[Path]) -> list[types.CodeType]:
     """The code of all functions that are loaded from these files, and of those inside them."""
     names = {str(file) for file in files}
+    gc.unfreeze()  # what a service in this process has put away is not among the collector's objects
     pending = [f.__code__ for f in gc.get_objects() if isinstance(f, types.FunctionType)]
     found: set[types.CodeType] = set()
     while pending:
