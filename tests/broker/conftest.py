@@ -6,10 +6,11 @@ import dataclasses
 import datetime
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 from broker import compounds, queue
 from broker.ce_client import CeEvent, CeEvents
@@ -38,6 +39,28 @@ from storage import schema
 from storage.engine import open_engine
 
 Records = Callable[..., tuple[CeRecord, ...]]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sqlalchemy.Engine]:
+    """A database without tables: SQLite always, PostgreSQL when it is installed."""
+    url = f"sqlite:///{tmp_path}/broker.sqlite"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql")
+    made = open_engine(url)
+    yield made
+    if request.param == "postgresql":
+        with made.begin() as connection:
+            queue.metadata.drop_all(connection)
+            connection.exec_driver_sql("DROP TABLE schema_version")
+    made.dispose()
+
+
+@pytest.fixture
+def engine(bare_engine: sqlalchemy.Engine) -> sqlalchemy.Engine:
+    """The same with the broker's tables."""
+    schema.create(bare_engine, queue.metadata, queue.SCHEMA_VERSION)
+    return bare_engine
 
 
 @pytest.fixture

@@ -10,28 +10,10 @@ from broker.compounds import CompoundSubmission, Fate, Kind, NodeSubmission
 from broker.errors import BadCompound
 from broker.queue import End, Phase, Submission
 from grid.jobid import JobId
-from storage import schema
-from storage.engine import open_engine
 
 PARENT = JobId("lb.example.org", 9000, "Parent0000000000000000")
 CODE = "UI=000000:NS=0000000004:WM=000000:BH=0000000000:JSS=000000:LM=000000:LRMS=000000:APP=000000:LBS=000000"
 DIAMOND = {"top": (), "left": (0,), "right": (0,), "bottom": (1, 2)}
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request, tmp_path):
-    """SQLite always; PostgreSQL when it is installed."""
-    url = f"sqlite:///{tmp_path}/broker.sqlite"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql")
-    engine = open_engine(url)
-    schema.create(engine, queue.metadata, queue.SCHEMA_VERSION)
-    yield engine
-    if request.param == "postgresql":
-        with engine.begin() as connection:
-            queue.metadata.drop_all(connection)
-            connection.exec_driver_sql("DROP TABLE schema_version")
-    engine.dispose()
 
 
 def node(place, name="", parents=(), **more):

@@ -20,8 +20,6 @@ from broker.tables import REQUESTS
 from grid.doorbell import Doorbell, ring
 from grid.errors import ConfigurationError
 from grid.jobid import JobId
-from storage import schema
-from storage.engine import open_engine
 
 CODE = "UI=000000:NS=0000000004:WM=000000:BH=0000000000:JSS=000000:LM=000000:LRMS=000000:APP=000000:LBS=000000"
 TURNS = st.builds(
@@ -64,22 +62,6 @@ def test_shares_ignore_case() -> None:
 
 
 # -- the real queue --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request, tmp_path):
-    """SQLite always; PostgreSQL when it is installed."""
-    url = f"sqlite:///{tmp_path}/broker.sqlite"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql")
-    engine = open_engine(url)
-    schema.create(engine, queue.metadata, queue.SCHEMA_VERSION)
-    yield engine
-    if request.param == "postgresql":
-        with engine.begin() as connection:
-            queue.metadata.drop_all(connection)
-            connection.exec_driver_sql("DROP TABLE schema_version")
-    engine.dispose()
 
 
 def fill(engine, owner: str, count: int, vo: str = "vo", phase: Phase = Phase.WAITING) -> None:

@@ -6,11 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker import queue
 from broker.standing import SLOTS, Sign, Standing, StandingRules
 from broker.standings import Standings
-from storage import schema
-from storage.engine import open_engine
 
 RULES = StandingRules(window=3600.0, failures=3, hold=30.0, longest_hold=1800.0)
 NOW = 1_800_000_000.0
@@ -127,22 +124,6 @@ def test_a_clock_that_is_set_back_breaks_nothing(jump: int) -> None:
 
 
 # -- kept ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request, tmp_path):
-    """SQLite always; PostgreSQL when it is installed."""
-    url = f"sqlite:///{tmp_path}/broker.sqlite"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql")
-    engine = open_engine(url)
-    schema.create(engine, queue.metadata, queue.SCHEMA_VERSION)
-    yield engine
-    if request.param == "postgresql":
-        with engine.begin() as connection:
-            queue.metadata.drop_all(connection)
-            connection.exec_driver_sql("DROP TABLE schema_version")
-    engine.dispose()
 
 
 def test_standings_survive_a_restart(engine, caplog) -> None:

@@ -14,7 +14,6 @@ from broker.supermarket import Snapshot
 from broker.traffic import Sent, Traffic
 from grid.states import CreamState
 from storage import schema
-from storage.engine import open_engine
 
 ONE, TWO = "one.example.org:8443/cream-fork-short", "two.example.org:8443/cream-fork-short"
 FREE = "Rank = other.GlueCEStateFreeJobSlots; Requirements = other.GlueCEStateFreeJobSlots > 0;"
@@ -101,22 +100,8 @@ def test_jobs_are_taken_up_in_the_order_of_their_sending():
     assert traffic.since(20.0) == {"two": 8}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request, tmp_path):
-    """SQLite always; PostgreSQL when it is installed."""
-    url = f"sqlite:///{tmp_path}/broker.sqlite"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql")
-    engine = open_engine(url)
-    yield engine
-    if request.param == "postgresql":
-        with engine.begin() as connection:
-            queue.metadata.drop_all(connection)
-            connection.exec_driver_sql("DROP TABLE schema_version")
-    engine.dispose()
-
-
-def test_a_database_of_before_is_brought_up_to_date(engine):
+def test_a_database_of_before_is_brought_up_to_date(bare_engine):
+    engine = bare_engine
     schema.create(engine, queue.metadata, 3)
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP INDEX broker_requests_sent")
